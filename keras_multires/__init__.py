@@ -1,0 +1,17 @@
+"""Multiresolution convolution for Keras 3."""
+
+from keras_multires import datasets
+from keras_multires import initializers
+from keras_multires import layers
+from keras_multires import models
+from keras_multires import ops
+from keras_multires.version import __version__
+
+__all__ = [
+    "__version__",
+    "datasets",
+    "initializers",
+    "layers",
+    "models",
+    "ops",
+]

@@ -1,0 +1,41 @@
+"""Initial values of the published model."""
+
+import keras
+
+
+def fan_in_uniform(fan_in):
+    """Initializer that draws uniformly from ±1 / sqrt(fan_in).
+
+    Keras's `VarianceScaling` reads the fan-in off the shape of a weight. Here a
+    bias follows the fan-in of its kernel, and the weights of a memory of `M`
+    coefficients and a skip count `M + 1`, so the fan-in is given.
+
+    Args:
+        fan_in: Integer, number of terms that the weight is one of.
+
+    Returns:
+        A `keras.initializers.RandomUniform`. Two calls give two independent
+        initializers.
+    """
+    limit = fan_in**-0.5
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+def own_initializer(initializer, fan_in):
+    """The initializer of one weight, from what the user gave for several.
+
+    An unseeded Keras initializer gives the same values at every call, so each
+    weight takes a clone.
+
+    Args:
+        initializer: Initializer that the user gave, or None.
+        fan_in: Integer for `fan_in_uniform`, where the user gave None.
+
+    Returns:
+        An initializer.
+    """
+    if initializer is None:
+        return fan_in_uniform(fan_in)
+    if isinstance(initializer, keras.initializers.Initializer):
+        return initializer.clone()
+    return initializer

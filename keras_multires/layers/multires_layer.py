@@ -1,0 +1,344 @@
+import keras
+from keras import ops
+
+from keras_multires.argument_checks import check_choice
+from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_rate
+from keras_multires.initializers import own_initializer
+from keras_multires.layers.base_multires import BaseMultires
+from keras_multires.ops import streaming
+from keras_multires.ops.causal_conv import causal_conv
+from keras_multires.ops.filter_bank import synthesis
+from keras_multires.ops.filter_bank import tree_readout
+
+ALGORITHMS = ("auto", "fft", "tree")
+
+# Shortest sequence, in time steps, for which "auto" takes the FFT.
+FFT_FROM_LENGTH = {"jax": 64, "tensorflow": 64, "torch": 64}
+
+
+@keras.saving.register_keras_serializable(package="keras_multires")
+class MultiresLayer(BaseMultires):
+    """Multiresolution layer: linear readout of the memory, and activation.
+
+    Each channel is filtered by a causal wavelet transform with learned filters
+    (`MultiresConv`); the coefficients that a time step remembers, and its
+    input, are summed with learned weights:
+    `y[n] = sum_m w[m] z[m][n] + s x[n]`. An activation and the dropout of whole
+    channels follow.
+
+    The sum is a causal convolution with a kernel as long as the receptive
+    field, and the kernel is the inverse wavelet transform of the memory
+    weights. So the layer can run the tree of the transform
+    (`algorithm="tree"`), or synthesise the kernel once a batch and convolve by
+    FFT (`algorithm="fft"`), with the same result. The tree also runs step by
+    step: see `step`.
+
+    Args:
+        kernel_size: Integer >= 2, taps of the scaling and the wavelet filter.
+            Defaults to 2, or to the filter length of `wavelet`.
+        depth: Integer >= 1, levels of the transform. Defaults to the fewest
+            whose receptive field covers the length of the inputs at build
+            time.
+        memory: `"fading"` for the approximation and one detail coefficient of
+            each level (`M = depth + 1`), or `"uniform"` for the first
+            `memory_size` coefficients, coarse to fine, of the tree that the
+            approximation depends on.
+        memory_size: Integer, the `M` of the `"uniform"` memory.
+        wavelet: Name of a discrete wavelet of PyWavelets, such as `"db2"`,
+            whose `dec_lo` and `dec_hi` are the initial filters. By default
+            they are random.
+        independent_skip: Whether the skip weights start uniform in ±1 rather
+            than as small as the memory weights.
+        activation: Activation function. Defaults to the exact GELU.
+        dropout: Float in [0, 1), the fraction of channels that training drops
+            for a whole sequence.
+        algorithm: `"tree"`, `"fft"`, or `"auto"` for the faster one at the
+            length at hand. The tree is exactly causal and needs no FFT; in
+            the FFT a rounding error of the order of the dtype's precision
+            spreads over the sequence, and it runs in float32 at least. Where
+            the length is unknown, `"auto"` and `"fft"` run the tree.
+        filter_initializer: Initializer of both filters. Defaults to uniform
+            in ±sqrt(1 / kernel_size).
+        memory_initializer: Initializer of the memory weights. Defaults to
+            uniform in ±sqrt(1 / (M + 1)).
+        skip_initializer: Initializer of the skip weights. Defaults to that of
+            the memory weights, or to uniform in ±1 with `independent_skip`.
+        filter_regularizer: Regularizer of both filters.
+        memory_regularizer: Regularizer of the memory weights.
+        skip_regularizer: Regularizer of the skip weights.
+        filter_constraint: Constraint of both filters.
+        memory_constraint: Constraint of the memory weights.
+        skip_constraint: Constraint of the skip weights.
+        seed: Integer, seed of the dropout.
+        **kwargs: Base layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor `(batch, length, channels)`. The length may be
+            unknown if `depth` is given.
+        mask: Optional boolean tensor `(batch, length)`. Steps where it is
+            False enter as zero.
+        training: Whether to apply dropout.
+
+    Returns:
+        Float tensor of the shape of `inputs`.
+
+    Raises:
+        ValueError: if an argument is out of its range or contradicts another.
+
+    Attributes:
+        scaling_filter: Weight `(kernel_size, channels)`, in lag order.
+        wavelet_filter: Weight `(kernel_size, channels)`, in lag order.
+        memory_weights: Weight `(M, channels)`, coarse to fine.
+        skip_weights: Weight `(channels,)`.
+
+    Example:
+
+    >>> layer = keras_multires.layers.MultiresLayer(kernel_size=4)
+    >>> layer(np.ones((2, 1000, 16))).shape
+    (2, 1000, 16)
+    >>> layer.receptive_field
+    1534
+
+    Reference:
+
+    - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
+    """
+
+    def __init__(
+        self,
+        kernel_size=None,
+        depth=None,
+        memory="fading",
+        memory_size=None,
+        wavelet=None,
+        independent_skip=False,
+        activation="gelu",
+        dropout=0.0,
+        algorithm="auto",
+        filter_initializer=None,
+        memory_initializer=None,
+        skip_initializer=None,
+        filter_regularizer=None,
+        memory_regularizer=None,
+        skip_regularizer=None,
+        filter_constraint=None,
+        memory_constraint=None,
+        skip_constraint=None,
+        seed=None,
+        **kwargs,
+    ):
+        check_rate("dropout", dropout)
+        check_choice("algorithm", algorithm, ALGORITHMS)
+        super().__init__(
+            kernel_size=kernel_size,
+            depth=depth,
+            memory=memory,
+            memory_size=memory_size,
+            wavelet=wavelet,
+            filter_initializer=filter_initializer,
+            filter_regularizer=filter_regularizer,
+            filter_constraint=filter_constraint,
+            **kwargs,
+        )
+        self.independent_skip = independent_skip
+        self.activation = keras.activations.get(activation)
+        self.dropout = dropout
+        self.algorithm = algorithm
+        self.memory_initializer = keras.initializers.get(memory_initializer)
+        self.skip_initializer = keras.initializers.get(skip_initializer)
+        self.memory_regularizer = keras.regularizers.get(memory_regularizer)
+        self.skip_regularizer = keras.regularizers.get(skip_regularizer)
+        self.memory_constraint = keras.constraints.get(memory_constraint)
+        self.skip_constraint = keras.constraints.get(skip_constraint)
+        self.seed = seed
+        self._channel_dropout = keras.layers.SpatialDropout1D(
+            dropout, seed=seed, dtype=self.dtype_policy
+        )
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        channels = input_shape[-1]
+        skip_fan_in = 1 if self.independent_skip else self.memory_length + 1
+        self.memory_weights = self.add_weight(
+            name="memory_weights",
+            shape=(self.memory_length, channels),
+            initializer=own_initializer(
+                self.memory_initializer, self.memory_length + 1
+            ),
+            regularizer=self.memory_regularizer,
+            constraint=self.memory_constraint,
+            autocast=False,
+        )
+        self.skip_weights = self.add_weight(
+            name="skip_weights",
+            shape=(channels,),
+            initializer=own_initializer(self.skip_initializer, skip_fan_in),
+            regularizer=self.skip_regularizer,
+            constraint=self.skip_constraint,
+            autocast=False,
+        )
+        self._channel_dropout.build(input_shape)
+
+    def call(self, inputs, mask=None, training=None):
+        inputs = self._mask_inputs(inputs, mask)
+        if self._runs_fft(inputs.shape[1]):
+            precision = keras.backend.result_type(inputs.dtype, "float32")
+            outputs = causal_conv(
+                ops.cast(inputs, precision),
+                ops.cast(self._short_kernel(inputs.shape[1]), precision),
+            )
+            outputs = ops.cast(outputs, inputs.dtype)
+        else:
+            weights = self._tree_weights(inputs.dtype)
+            outputs = tree_readout(inputs, *weights, self._counts)
+            outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
+        outputs = self.activation(outputs)
+        return self._channel_dropout(outputs, training=training)
+
+    def _runs_fft(self, length):
+        if not length or self.algorithm == "tree":
+            return False
+        shortest = FFT_FROM_LENGTH[keras.backend.backend()]
+        return self.algorithm == "fft" or length >= shortest
+
+    def _tree_weights(self, dtype):
+        return (
+            ops.cast(self.scaling_filter, dtype),
+            ops.cast(self.wavelet_filter, dtype),
+            ops.cast(self.memory_weights, dtype),
+        )
+
+    def _short_kernel(self, length):
+        """The kernel up to `length` or the receptive field."""
+        weights = self._tree_weights(self.variable_dtype)
+        kernel = synthesis(*weights, self._counts, length)
+        skip = ops.expand_dims(self.skip_weights, 0)
+        return ops.concatenate([kernel[:1] + skip, kernel[1:]], axis=0)
+
+    def kernel(self, length):
+        """Kernel of the causal convolution that the layer computes.
+
+        Before the activation, `outputs[n] = sum_k kernel[k] inputs[n - k]`.
+
+        Args:
+            length: Integer, number of lags.
+
+        Returns:
+            Float tensor `(length, channels)` in lag order, the skip weights
+            included, zero beyond the receptive field.
+
+        Raises:
+            ValueError: if `length` is not a positive integer, or the layer is
+                not built.
+        """
+        check_integer("length", length)
+        self._check_built("kernel")
+        kernel = self._short_kernel(length)
+        return ops.pad(kernel, [(0, length - kernel.shape[0]), (0, 0)])
+
+    def initial_state(self, batch_size):
+        """State of `step` before the first time step.
+
+        Args:
+            batch_size: Integer, sequences that are run side by side.
+
+        Returns:
+            A dict of two tensors that may be stored like any other:
+            `"history"`, `(batch_size, size, channels)` with the past that the
+            layer still needs, and `"position"`, an int32 scalar.
+
+        Raises:
+            ValueError: if `batch_size` is not a positive integer, or the layer
+                is not built.
+        """
+        check_integer("batch_size", batch_size)
+        self._check_built("initial_state")
+        return streaming.initial_state(
+            batch_size,
+            self.skip_weights.shape[0],
+            self.kernel_size,
+            self._counts,
+            self.compute_dtype,
+        )
+
+    def step(self, inputs, state):
+        """Outputs of the next time steps of a sequence, without dropout.
+
+        However a sequence is cut into chunks, the outputs are those of the
+        whole sequence.
+
+        Args:
+            inputs: Float tensor `(batch, steps, channels)`, at least one step.
+            state: The state that `initial_state` or the last `step` returned.
+
+        Returns:
+            `(outputs, state)`: a float tensor of the shape of `inputs`, and the
+            state after these steps.
+
+        Raises:
+            ValueError: if the shape of `inputs` does not fit the layer or the
+                state, or the layer is not built.
+        """
+        self._check_built("step")
+        inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        self._check_step_shapes(inputs.shape, state["history"].shape)
+        weights = self._tree_weights(inputs.dtype)
+        outputs, state = streaming.step(inputs, state, *weights, self._counts)
+        outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
+        return self.activation(outputs), state
+
+    def _check_built(self, method):
+        if not self.built:
+            raise ValueError(
+                f"`{method}` needs a built layer: call the layer on inputs, or "
+                "its `build` with their shape, first."
+            )
+
+    def _check_step_shapes(self, input_shape, history_shape):
+        self._check_input_shape(input_shape)
+        batch_size, steps, channels = input_shape
+        if channels != self.skip_weights.shape[0] or steps == 0:
+            raise ValueError(
+                "The inputs of `step` must have the shape (batch, steps, "
+                f"{self.skip_weights.shape[0]}) with at least one step. "
+                f"Received: inputs.shape={tuple(input_shape)}"
+            )
+        if None not in (batch_size, history_shape[0]) and (
+            batch_size != history_shape[0]
+        ):
+            raise ValueError(
+                "The inputs of `step` must have the batch size of the state, "
+                f"{history_shape[0]}. "
+                f"Received: inputs.shape={tuple(input_shape)}"
+            )
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(
+            independent_skip=self.independent_skip,
+            activation=keras.activations.serialize(self.activation),
+            dropout=self.dropout,
+            algorithm=self.algorithm,
+            memory_initializer=keras.initializers.serialize(
+                self.memory_initializer
+            ),
+            skip_initializer=keras.initializers.serialize(
+                self.skip_initializer
+            ),
+            memory_regularizer=keras.regularizers.serialize(
+                self.memory_regularizer
+            ),
+            skip_regularizer=keras.regularizers.serialize(
+                self.skip_regularizer
+            ),
+            memory_constraint=keras.constraints.serialize(
+                self.memory_constraint
+            ),
+            skip_constraint=keras.constraints.serialize(self.skip_constraint),
+            seed=self.seed,
+        )
+        return config

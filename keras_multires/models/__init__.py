@@ -1,0 +1,6 @@
+"""Keras models built of multiresolution layers."""
+
+from keras_multires.models.multires_classifier import MultiresClassifier
+from keras_multires.models.multires_net import MultiresNet
+
+__all__ = ["MultiresClassifier", "MultiresNet"]

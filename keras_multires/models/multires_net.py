@@ -1,0 +1,229 @@
+import keras
+from keras import ops
+
+from keras_multires.argument_checks import check_integer
+from keras_multires.initializers import fan_in_uniform
+from keras_multires.layers.multires_block import MultiresBlock
+from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.token_ids import check_token_ids
+
+
+@keras.saving.register_keras_serializable(package="keras_multires")
+class MultiresNet(keras.Model):
+    """Backbone: an encoder and a stack of multiresolution blocks.
+
+    The encoder is a `Dense(hidden_dim)` on every time step or, with
+    `vocabulary_size`, an `Embedding` in which id 0 is padding and masked.
+
+    Args:
+        hidden_dim: Integer, channels of the blocks.
+        num_layers: Integer, number of blocks.
+        vocabulary_size: Integer, number of token ids, padding included. By
+            default the inputs are not tokens but features.
+        kernel_size: As in `MultiresLayer`.
+        depth: As in `MultiresLayer`. By default it follows from the length of
+            the inputs that the model is built or first called on.
+        memory: As in `MultiresLayer`.
+        memory_size: As in `MultiresLayer`.
+        wavelet: As in `MultiresLayer`.
+        independent_skip: As in `MultiresLayer`.
+        algorithm: As in `MultiresLayer`.
+        normalization: As in `MultiresBlock`.
+        dropout: As in `MultiresBlock`.
+        output_projection: As in `MultiresBlock`.
+        **kwargs: Initializers, regularizers and constraints of the weights of
+            the blocks, as in `MultiresBlock`. And base model arguments, such
+            as `name` and `dtype`.
+
+    Call arguments:
+        inputs: Float tensor `(batch, length, input_channels)` or, with
+            `vocabulary_size`, integer tensor `(batch, length)`.
+        mask: Optional boolean tensor `(batch, length)`, False at the steps
+            that are padding. Tokens with id 0 are padding without it.
+        training: Whether to apply dropout and to update batch statistics.
+
+    Returns:
+        Float tensor `(batch, length, hidden_dim)`.
+
+    Raises:
+        ValueError: if an argument is out of its range or contradicts another,
+            or a token id is outside the vocabulary where its value is known
+            (not while a compiled function is traced).
+
+    Example:
+
+    >>> backbone = keras_multires.models.MultiresNet(32, num_layers=4)
+    >>> backbone(np.ones((2, 100, 3))).shape
+    (2, 100, 32)
+
+    Reference:
+
+    - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
+    """
+
+    def __init__(
+        self,
+        hidden_dim,
+        num_layers,
+        vocabulary_size=None,
+        kernel_size=None,
+        depth=None,
+        memory="fading",
+        memory_size=None,
+        wavelet=None,
+        independent_skip=False,
+        algorithm="auto",
+        normalization="layer",
+        dropout=0.0,
+        output_projection=False,
+        **kwargs,
+    ):
+        check_integer("hidden_dim", hidden_dim)
+        check_integer("num_layers", num_layers)
+        if vocabulary_size is not None:
+            check_integer("vocabulary_size", vocabulary_size)
+        weight_options = pop_weight_options(kwargs)
+        super().__init__(**kwargs)
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.vocabulary_size = vocabulary_size
+        self.blocks = [
+            MultiresBlock(
+                kernel_size=kernel_size,
+                depth=depth,
+                memory=memory,
+                memory_size=memory_size,
+                wavelet=wavelet,
+                independent_skip=independent_skip,
+                algorithm=algorithm,
+                normalization=normalization,
+                dropout=dropout,
+                output_projection=output_projection,
+                **weight_options,
+                dtype=self.dtype_policy,
+                name=f"block_{index}",
+            )
+            for index in range(num_layers)
+        ]
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        rank = 3 if self.vocabulary_size is None else 2
+        if len(input_shape) != rank:
+            expected = "(batch, length, input_channels)"
+            if rank == 2:
+                expected = "(batch, length), since `vocabulary_size` is given"
+            raise ValueError(
+                f"The inputs must have the shape {expected}. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        batch_size, length = input_shape[:2]
+        # The blocks first: they check the shape before any weight is made.
+        for block in self.blocks:
+            block.build((batch_size, length, self.hidden_dim))
+        if self.vocabulary_size is None:
+            fan_in = input_shape[-1]
+            self.encoder = keras.layers.Dense(
+                self.hidden_dim,
+                kernel_initializer=fan_in_uniform(fan_in),
+                bias_initializer=fan_in_uniform(fan_in),
+                dtype=self.dtype_policy,
+                name="encoder",
+            )
+            axes = {-1: fan_in}
+        else:
+            self.encoder = keras.layers.Embedding(
+                self.vocabulary_size,
+                self.hidden_dim,
+                embeddings_initializer=keras.initializers.RandomNormal(
+                    stddev=1.0
+                ),
+                mask_zero=True,
+                dtype=self.dtype_policy,
+                name="encoder",
+            )
+            axes = {}
+        self.encoder.build(input_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=rank, axes=axes)
+
+    def call(self, inputs, mask=None, training=None):
+        if self.vocabulary_size is not None:
+            check_token_ids(inputs, self.vocabulary_size)
+        mask = self.compute_mask(inputs, mask)
+        outputs = self.encoder(inputs)
+        if mask is not None:
+            # Padding may hold anything, NaN included, and must not spread.
+            outputs = ops.where(ops.expand_dims(mask, -1), outputs, 0)
+        for block in self.blocks:
+            outputs = block(outputs, mask=mask, training=training)
+        return outputs
+
+    def compute_mask(self, inputs, mask=None):
+        if mask is None and self.vocabulary_size is not None:
+            return ops.not_equal(inputs, 0)
+        return mask
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.hidden_dim)
+
+    @property
+    def receptive_field(self):
+        """Time steps, the present one included, that an output depends on."""
+        return 1 + sum(block.receptive_field - 1 for block in self.blocks)
+
+    def initial_state(self, batch_size):
+        """State of `step` before the first time step.
+
+        Args:
+            batch_size: Integer, sequences that are run side by side.
+
+        Returns:
+            A list with the state of each block, tensors that may be stored
+            like any others; see `MultiresLayer.initial_state`.
+
+        Raises:
+            ValueError: if `batch_size` is not a positive integer, or the model
+                is not built.
+        """
+        return [block.initial_state(batch_size) for block in self.blocks]
+
+    def step(self, inputs, state):
+        """Outputs of the next time steps of a sequence, in inference mode.
+
+        However a sequence is cut into chunks, the outputs are those of the
+        whole sequence.
+
+        Args:
+            inputs: The next steps, at least one, as in the model's call.
+            state: The state that `initial_state` or the last `step` returned.
+
+        Returns:
+            `(outputs, state)`: float tensor `(batch, steps, hidden_dim)`, and
+            the state after these steps.
+
+        Raises:
+            ValueError: if the inputs do not fit the model or the state, or the
+                model is not built.
+        """
+        inputs = ops.convert_to_tensor(inputs)
+        if self.vocabulary_size is not None:
+            check_token_ids(inputs, self.vocabulary_size)
+        outputs = self.encoder(inputs)
+        states = []
+        for block, block_state in zip(self.blocks, state):
+            outputs, block_state = block.step(outputs, block_state)
+            states.append(block_state)
+        return outputs, states
+
+    def get_config(self):
+        own = super().get_config()
+        block = self.blocks[0].get_config()
+        for name in own:
+            block.pop(name)
+        return {
+            **own,
+            **block,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "vocabulary_size": self.vocabulary_size,
+        }

@@ -1,0 +1,251 @@
+r"""The multiresolution filter bank: analysis, memory, readout and synthesis.
+
+Two filters of `K` taps, the scaling filter `h0` and the wavelet filter `h1`,
+in lag order (`h[k]` multiplies the sample `k` steps back; PyWavelets' `dec_lo`
+and `dec_hi`), are shared by all levels of an undecimated wavelet transform.
+With `a_0 = x`, level `j = 1 .. J` is
+
+    a_j[n] = sum_k h0[k] a_{j-1}[n - 2^(j-1) k]        approximation
+    b_j[n] = sum_k h1[k] a_{j-1}[n - 2^(j-1) k]        detail
+
+The readout `y[n] = sum_m w[m] z[m][n]` of the memory `z` (see `memory.py`) is
+linear and time-invariant, so it is also one causal convolution `y = kappa * x`.
+Its kernel is the synthesis (inverse transform) of the memory weights: with
+`up2` the insertion of a zero between samples,
+
+    g_J = w(a_J),   g_{j-1} = up2(g_j) * h0 + up2(w(b_j)) * h1,   kappa = g_0
+
+Tensors are `(batch, length, channels)`, filters `(K, channels)`, memory weights
+`(M, channels)`, kernels `(taps, channels)`.
+
+Reference: Shi, Wang and Fox, "Sequence Modeling with Multiresolution
+Convolutional Memory", ICML 2023, https://arxiv.org/abs/2305.01638
+"""
+
+import functools
+import operator
+
+from keras import ops
+
+from keras_multires.argument_checks import check_integer
+
+
+def default_depth(length, kernel_size):
+    """Smallest depth whose receptive field covers a sequence.
+
+    Args:
+        length: Integer, time steps `N` of the sequence.
+        kernel_size: Integer, taps `K` of the two filters.
+
+    Returns:
+        Integer, `ceil(log2((N - 1) / (K - 1) + 1))`, and at least 1.
+    """
+    check_integer("length", length)
+    check_integer("kernel_size", kernel_size, 2)
+    depth = 1
+    while receptive_field(kernel_size, depth) < length:
+        depth += 1
+    return depth
+
+
+def receptive_field(kernel_size, depth):
+    """Time steps, the present one included, that an output depends on.
+
+    Args:
+        kernel_size: Integer, taps `K` of the two filters.
+        depth: Integer, levels `J` of the tree.
+
+    Returns:
+        Integer, `(2^J - 1) (K - 1) + 1`.
+    """
+    return (2**depth - 1) * (kernel_size - 1) + 1
+
+
+def delays_from_zero(signal, lag, count):
+    """Yields `signal` delayed by `0, lag, .., (count - 1) * lag` steps.
+
+    What lies before the first step is zero. A delay beyond a known length
+    leaves nothing else; it yields None and costs nothing.
+    """
+    length = signal.shape[1]
+    for delay in range(0, count * lag, lag):
+        if delay == 0:
+            yield signal
+        elif length is not None and delay >= length:
+            yield None
+        else:
+            # Not a pad and a slice to the length: this form also holds where
+            # the length is unknown while the graph is traced.
+            zeros = ops.zeros_like(signal[:, :delay])
+            yield ops.concatenate([zeros, signal[:, :-delay]], axis=1)
+
+
+def _weighted_sum(tensors, weights):
+    """`sum_k weights[k] * tensors[k]`; None among `tensors` counts as zero."""
+    total = None
+    for k, tensor in enumerate(tensors):
+        if tensor is not None:
+            term = tensor * weights[k]
+            total = term if total is None else total + term
+    return total
+
+
+def analysis(
+    inputs, scaling_filter, wavelet_filter, depth, delays=delays_from_zero
+):
+    """Undecimated causal wavelet transform, level by level.
+
+    Args:
+        inputs: Tensor `(batch, length, channels)`.
+        scaling_filter: Tensor `(K, channels)`, in lag order.
+        wavelet_filter: Tensor `(K, channels)`, in lag order.
+        depth: Integer, levels `J`.
+        delays: Function of a signal, a lag and a count that gives the signal
+            delayed by the multiples of the lag; see `delays_from_zero`.
+
+    Yields:
+        For each level, finest first, its approximation and its detail, each
+        of the shape of `inputs`. A generator, so that a caller who only
+        accumulates need not hold all levels.
+    """
+    taps = scaling_filter.shape[0]
+    approximation = inputs
+    for level in range(1, depth + 1):
+        delayed = list(delays(approximation, 2 ** (level - 1), taps))
+        approximation = _weighted_sum(delayed, scaling_filter)
+        yield approximation, _weighted_sum(delayed, wavelet_filter)
+
+
+def multires_memory(inputs, scaling_filter, wavelet_filter, counts):
+    """The memory `z`: the tree's coefficients that each time step remembers.
+
+    Args:
+        inputs: Tensor `(batch, length, channels)`.
+        scaling_filter: Tensor `(K, channels)`, in lag order.
+        wavelet_filter: Tensor `(K, channels)`, in lag order.
+        counts: Detail coefficients of each level, coarsest first, as
+            `memory.detail_counts` gives them.
+
+    Returns:
+        Tensor `(batch, length, channels, M)`, coarse to fine.
+    """
+    depth = len(counts)
+    coefficients = []
+    levels = analysis(inputs, scaling_filter, wavelet_filter, depth)
+    for level, (approximation, detail) in enumerate(levels, start=1):
+        delayed = delays_from_zero(detail, 2**level, counts[depth - level])
+        coefficients = [
+            ops.zeros_like(inputs) if tensor is None else tensor
+            for tensor in delayed
+        ] + coefficients
+    return ops.stack([approximation, *coefficients], axis=-1)
+
+
+def level_slices(counts):
+    """Which memory weights belong to the detail coefficients of each level.
+
+    Args:
+        counts: Detail coefficients of each level, coarsest first.
+
+    Returns:
+        List of slices of the first axis of the memory weights, coarsest level
+        first. The weight of the approximation stands before them, at 0.
+    """
+    slices, start = [], 1
+    for count in counts:
+        slices.append(slice(start, start + count))
+        start += count
+    return slices
+
+
+def tree_readout(
+    inputs,
+    scaling_filter,
+    wavelet_filter,
+    memory_weights,
+    counts,
+    delays=delays_from_zero,
+):
+    """Readout of the memory by running the tree, without holding the memory.
+
+    Exactly causal: no output depends on a later input, not even by rounding.
+
+    Args:
+        inputs: Tensor `(batch, length, channels)`.
+        scaling_filter: Tensor `(K, channels)`, in lag order.
+        wavelet_filter: Tensor `(K, channels)`, in lag order.
+        memory_weights: Tensor `(M, channels)`, coarse to fine.
+        counts: Detail coefficients of each level, coarsest first.
+        delays: As in `analysis`; it is called level by level, finest first,
+            for the input of a level and then for its remembered details.
+
+    Returns:
+        Tensor `(batch, length, channels)`.
+    """
+    depth = len(counts)
+    slices = level_slices(counts)
+
+    def terms():
+        bank = analysis(inputs, scaling_filter, wavelet_filter, depth, delays)
+        for level, (approximation, detail) in enumerate(bank, start=1):
+            count = counts[depth - level]
+            if count:
+                delayed = delays(detail, 2**level, count)
+                weights = memory_weights[slices[depth - level]]
+                yield _weighted_sum(delayed, weights)
+        yield approximation * memory_weights[0]
+
+    return functools.reduce(operator.add, terms())
+
+
+def _upsample_and_convolve(coefficients, kernel):
+    """`up2(coefficients) * kernel` by its two phases, without the zeros.
+
+    `(n, channels)` and `(K, channels)` give `(2 (n - 1) + K, channels)`. Output
+    `2 i + phase` is `sum_p coefficients[i - p] kernel[2 p + phase]`.
+    """
+    count, channels = coefficients.shape
+    taps = kernel.shape[0]
+    pairs = (taps + 1) // 2
+    kernel = ops.pad(kernel, [(0, 2 * pairs - taps), (0, 0)])
+    kernel = ops.reshape(kernel, (pairs, 1, 2, channels))
+    outputs = sum(
+        ops.pad(coefficients, [(p, pairs - 1 - p), (0, 0)])[:, None] * kernel[p]
+        for p in range(pairs)
+    )
+    outputs = ops.reshape(outputs, (2 * (count + pairs - 1), channels))
+    return outputs[: 2 * (count - 1) + taps]
+
+
+def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
+    """Kernel of the readout: the inverse transform of the memory weights.
+
+    Costs `O(length * K)` per channel, since each level doubles the length, and
+    nothing per sample of a batch.
+
+    Args:
+        scaling_filter: Tensor `(K, channels)`, in lag order.
+        wavelet_filter: Tensor `(K, channels)`, in lag order.
+        memory_weights: Tensor `(M, channels)`, coarse to fine.
+        counts: Detail coefficients of each level, coarsest first.
+        length: Integer, lags wanted.
+
+    Returns:
+        Tensor `(taps, channels)` with the lags `0 .. taps - 1`, where `taps` is
+        `length`, or the receptive field where that is shorter.
+    """
+    approximation = memory_weights[:1]
+    level = len(counts)
+    for weights in level_slices(counts):
+        # Coefficient i of a level acts on lags from i * 2**level on.
+        reached = -(-length // 2**level)
+        detail = memory_weights[weights][:reached]
+        approximation = approximation[:reached]
+        missing = approximation.shape[0] - detail.shape[0]
+        upsampled = _upsample_and_convolve(approximation, scaling_filter)
+        if detail.shape[0]:
+            detail = ops.pad(detail, [(0, missing), (0, 0)])
+            upsampled += _upsample_and_convolve(detail, wavelet_filter)
+        approximation = upsampled
+        level -= 1
+    return approximation[:length]
