@@ -10,6 +10,8 @@ from keras_multires.ops import streaming
 from keras_multires.ops.causal_conv import causal_conv
 from keras_multires.ops.filter_bank import synthesis
 from keras_multires.ops.filter_bank import tree_readout
+from keras_multires.ops.precision import at_least_float32
+from keras_multires.ops.precision import gelu
 
 ALGORITHMS = ("auto", "fft", "tree")
 
@@ -183,7 +185,7 @@ class MultiresLayer(BaseMultires):
     def call(self, inputs, mask=None, training=None):
         inputs = self._mask_inputs(inputs, mask)
         if self._runs_fft(inputs.shape[1]):
-            precision = keras.backend.result_type(inputs.dtype, "float32")
+            precision = at_least_float32(inputs.dtype)
             outputs = causal_conv(
                 ops.cast(inputs, precision),
                 ops.cast(self._short_kernel(inputs.shape[1]), precision),
@@ -193,8 +195,13 @@ class MultiresLayer(BaseMultires):
             weights = self._tree_weights(inputs.dtype)
             outputs = tree_readout(inputs, *weights, self._counts)
             outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
-        outputs = self.activation(outputs)
+        outputs = self._activate(outputs)
         return self._channel_dropout(outputs, training=training)
+
+    def _activate(self, inputs):
+        if self.activation is keras.activations.gelu:
+            return gelu(inputs)
+        return self.activation(inputs)
 
     def _runs_fft(self, length):
         if not length or self.algorithm == "tree":
@@ -286,7 +293,7 @@ class MultiresLayer(BaseMultires):
         weights = self._tree_weights(inputs.dtype)
         outputs, state = streaming.step(inputs, state, *weights, self._counts)
         outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
-        return self.activation(outputs), state
+        return self._activate(outputs), state
 
     def _check_built(self, method):
         if not self.built:

@@ -1,4 +1,3 @@
-import copy
 
 import keras
 from keras import ops
@@ -9,6 +8,7 @@ from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.presets import CLASSIFIER_PRESETS
+from keras_multires.ops.precision import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -182,7 +182,7 @@ class MultiresClassifier(keras.Model):
 
         In float32 at least: a long sum overflows half precision.
         """
-        precision = keras.backend.result_type(outputs.dtype, "float32")
+        precision = at_least_float32(outputs.dtype)
         outputs = ops.cast(outputs, precision)
         if mask is None:
             mask = ops.ones(ops.shape(outputs)[:2], dtype="bool")
@@ -218,7 +218,7 @@ class MultiresClassifier(keras.Model):
             ValueError: if `batch_size` is not a positive integer, or the model
                 is not built.
         """
-        precision = keras.backend.result_type(self.compute_dtype, "float32")
+        precision = at_least_float32(self.compute_dtype)
         hidden_dim = self.backbone.hidden_dim
         return {
             "backbone": self.backbone.initial_state(batch_size),

@@ -210,7 +210,7 @@ class MultiresNet(keras.Model):
             check_token_ids(inputs, self.vocabulary_size)
         outputs = self.encoder(inputs)
         states = []
-        for block, block_state in zip(self.blocks, state):
+        for block, block_state in zip(self.blocks, state, strict=True):
             outputs, block_state = block.step(outputs, block_state)
             states.append(block_state)
         return outputs, states

@@ -3,7 +3,7 @@
 The tree has levels `1` (finest) to `depth` (coarsest). Each time step `n` keeps
 the approximation `a_J[n]` of the coarsest level and, level by level from the
 coarsest to the finest, `count` detail coefficients `b_j[n - i * 2**j]`,
-`i = 0 .. count - 1`, most recent first. The memories differ in the counts alone:
+`i = 0 .. count - 1`, most recent first. The memories differ in the counts:
 
 - `"fading"` keeps one coefficient of every level: the resolution fades with
   the distance to the past.

@@ -74,7 +74,7 @@ def step(inputs, state, scaling_filter, wavelet_filter, memory_weights, counts):
     position = state["position"]
     oldest_first = ops.add(start, ops.mod(ops.add(position, slot), size))
     history = ops.take(state["history"], oldest_first, axis=1)
-    pasts = iter(zip(ends - sizes, ends))
+    pasts = iter(zip(ends - sizes, ends, strict=True))
     updated = []
 
     def delays_from_history(signal, lag, count):

@@ -1,0 +1,144 @@
+"""Fixtures for tests that hold on whatever backend Keras runs."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras.src.testing import TestCase
+
+GOLDEN = Path(__file__).parent / "golden"
+BACKEND = keras.backend.backend()
+
+# The ways in which each backend runs a function.
+MODES = {
+    "jax": ("eager", "jit"),
+    "tensorflow": ("eager", "graph", "xla"),
+    "torch": ("eager", "compile"),
+}[BACKEND]
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Each way in which the backend runs a function."""
+    return request.param
+
+
+@pytest.fixture
+def run_layer_test():
+    """Keras's own harness for layers."""
+    keras.utils.set_random_seed(0)
+    case = TestCase()
+    case.setUp()
+    yield case.run_layer_test
+    case.doCleanups()
+
+
+@pytest.fixture
+def golden():
+    """Reads a golden file: `(config, arrays)`."""
+
+    def read(name):
+        with np.load(GOLDEN / f"{name}.npz") as file:
+            arrays = dict(file)
+        return json.loads(str(arrays.pop("config"))), arrays
+
+    return read
+
+
+@pytest.fixture
+def double_precision():
+    """A context in which the backend computes in float64 where asked to."""
+    if BACKEND == "jax":
+        import jax
+
+        return jax.enable_x64
+    return contextlib.nullcontext
+
+
+def run_function(function, mode):
+    """`function` of backend tensors, run in a mode of the backend."""
+    if mode == "jit":
+        import jax
+
+        return jax.jit(function)
+    if mode in ("graph", "xla"):
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=mode == "xla")
+    if mode == "compile":
+        import torch
+
+        torch.compiler.reset()
+        return torch.compile(function)
+    return function
+
+
+@pytest.fixture
+def gradients():
+    """Outputs of a layer, and gradients of `sum(outputs * cotangent)`.
+
+    Returns a function of a built layer, inputs, a cotangent and a mode, which
+    gives the outputs, the gradient by the inputs, and a dict of the gradients
+    by the trainable weights, all as numpy arrays.
+    """
+
+    def compute(layer, inputs, cotangent, mode="eager"):
+        variables = layer.trainable_variables
+        inputs = keras.ops.convert_to_tensor(inputs, dtype=layer.compute_dtype)
+        cotangent = keras.ops.cast(cotangent, layer.compute_dtype)
+        backend_gradients = {
+            "jax": _jax_gradients,
+            "tensorflow": _tensorflow_gradients,
+            "torch": _torch_gradients,
+        }[BACKEND]
+        results = backend_gradients(layer, inputs, cotangent, mode)
+        outputs, by_inputs, *by_weights = map(
+            keras.ops.convert_to_numpy, results
+        )
+        names = [variable.name for variable in variables]
+        return outputs, by_inputs, dict(zip(names, by_weights, strict=True))
+
+    return compute
+
+
+def _jax_gradients(layer, inputs, cotangent, mode):
+    import jax
+
+    def loss(weights, inputs):
+        fixed = [v.value for v in layer.non_trainable_variables]
+        outputs, _ = layer.stateless_call(weights, fixed, inputs)
+        return (outputs * cotangent).sum(), outputs
+
+    function = run_function(
+        jax.value_and_grad(loss, argnums=(0, 1), has_aux=True), mode
+    )
+    weights = [variable.value for variable in layer.trainable_variables]
+    (_, outputs), (by_weights, by_inputs) = function(weights, inputs)
+    return outputs, by_inputs, *by_weights
+
+
+def _tensorflow_gradients(layer, inputs, cotangent, mode):
+    import tensorflow as tf
+
+    def compute(inputs):
+        weights = [variable.value for variable in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs)
+            loss = tf.reduce_sum(outputs * cotangent)
+        return outputs, *tape.gradient(loss, [inputs, *weights])
+
+    return run_function(compute, mode)(inputs)
+
+
+def _torch_gradients(layer, inputs, cotangent, mode):
+    import torch
+
+    inputs = inputs.detach().requires_grad_()
+    weights = [variable.value for variable in layer.trainable_variables]
+    outputs = run_function(layer, mode)(inputs)
+    by_all = torch.autograd.grad((outputs * cotangent).sum(), [inputs, *weights])
+    return outputs.detach(), *by_all
