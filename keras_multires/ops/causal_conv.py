@@ -59,11 +59,17 @@ def causal_conv(inputs, kernel):
         return ops.rfft(ops.swapaxes(tensor, -1, -2), fft_length)
 
     def signal(spectrum, steps):  # the inverse, cut to the first steps
-        return ops.swapaxes(ops.irfft(spectrum, fft_length)[..., :steps], -1, -2)
+        steps_last = ops.irfft(spectrum, fft_length)[..., :steps]
+        return ops.swapaxes(steps_last, -1, -2)
 
     @ops.custom_gradient
     def convolve(inputs, kernel):
-        outputs = signal(_multiply(spectrum(inputs), spectrum(kernel)), length)
+        # Without the stop, TensorFlow's eager tape would record these
+        # operations beside the gradient below, and keep every spectrum.
+        factors = (
+            spectrum(ops.stop_gradient(tensor)) for tensor in (inputs, kernel)
+        )
+        outputs = signal(_multiply(*factors), length)
 
         def gradient(*args, upstream=None):
             # PyTorch passes the cotangent by name, after the arguments.
