@@ -154,9 +154,8 @@ class MultiresLayer(BaseMultires):
         self.memory_constraint = keras.constraints.get(memory_constraint)
         self.skip_constraint = keras.constraints.get(skip_constraint)
         self.seed = seed
-        self._channel_dropout = keras.layers.SpatialDropout1D(
-            dropout, seed=seed, dtype=self.dtype_policy
-        )
+        if dropout > 0:
+            self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -180,7 +179,6 @@ class MultiresLayer(BaseMultires):
             constraint=self.skip_constraint,
             autocast=False,
         )
-        self._channel_dropout.build(input_shape)
 
     def call(self, inputs, mask=None, training=None):
         inputs = self._mask_inputs(inputs, mask)
@@ -196,7 +194,17 @@ class MultiresLayer(BaseMultires):
             outputs = tree_readout(inputs, *weights, self._counts)
             outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
         outputs = self._activate(outputs)
-        return self._channel_dropout(outputs, training=training)
+        if training and self.dropout > 0:
+            # Not a `SpatialDropout1D`: PyTorch's compiler gives up at a layer
+            # called within a layer, and would trace this one many times over.
+            batch_size, _, channels = ops.shape(outputs)
+            outputs = keras.random.dropout(
+                outputs,
+                self.dropout,
+                noise_shape=(batch_size, 1, channels),
+                seed=self.seed_generator,
+            )
+        return outputs
 
     def _activate(self, inputs):
         if self.activation is keras.activations.gelu:

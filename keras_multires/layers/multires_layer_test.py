@@ -3,9 +3,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import pywt
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 from keras import ops
 
+from conftest import MODES
+from conftest import run_function
+
 from keras_multires.layers.multires_layer import MultiresLayer
+from keras_multires.ops.memory import tree_size
 
 GOLDEN_LAYERS = sorted(
     path.stem
@@ -55,3 +63,316 @@ def test_outputs_and_gradients_are_those_of_the_published_layer(
     for weight in WEIGHTS:
         error = relative_error(by_weights[weight], arrays[f"grad_{weight}"])
         assert error < gradient_tolerance, weight
+
+
+@st.composite
+def configurations(draw):
+    """Options of a layer, and the shape of its inputs."""
+    kernel_size = draw(st.integers(2, 8))
+    depth = draw(st.integers(1, 10))
+    options = {"kernel_size": kernel_size, "depth": depth}
+    if draw(st.booleans()):
+        largest = min(tree_size(kernel_size, depth), 60)
+        options["memory"] = "uniform"
+        options["memory_size"] = draw(st.integers(1, largest))
+    batch_size = draw(st.sampled_from([1, 3, 5]))
+    length = draw(st.integers(1, 300))
+    return options, (batch_size, length, draw(st.integers(1, 3)))
+
+
+def slow_convolution(inputs, kernel):
+    """`sum_k kernel[k] inputs[n - k]`, lag by lag."""
+    outputs = np.zeros_like(inputs)
+    for k in range(inputs.shape[1]):
+        outputs[:, k:] += kernel[k] * inputs[:, : inputs.shape[1] - k]
+    return outputs
+
+
+@given(configurations(), st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_tree_is_fft_is_a_slow_convolution_with_the_kernel(configuration, seed):
+    options, shape = configuration
+    keras.utils.set_random_seed(seed)
+    inputs = np.random.default_rng(seed).normal(size=shape).astype("float32")
+    layer = MultiresLayer(**options, activation=None)
+    layer.build(shape)
+
+    def all_ways(inputs):
+        outputs = []
+        for algorithm in ("tree", "fft"):
+            layer.algorithm = algorithm
+            outputs.append(layer(inputs))
+        return outputs, layer.kernel(shape[1])
+
+    # Compiled where that is cheap: JAX compiles each operation of each shape.
+    mode = {"jit": "jit"}.get(MODES[-1], "eager")
+    (tree, fft), kernel = run_function(all_ways, mode)(
+        ops.convert_to_tensor(inputs)
+    )
+
+    expected = slow_convolution(inputs, ops.convert_to_numpy(kernel))
+    scale = max(1.0, np.abs(expected).max())
+    for outputs in (tree, fft):
+        error = np.abs(ops.convert_to_numpy(outputs) - expected).max()
+        assert error < 2e-5 * scale
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "depth": 3},
+        {"memory": "uniform", "memory_size": 13, "depth": 4},
+        {"memory": "uniform", "memory_size": 1, "depth": 3},
+        {"memory": "uniform", "memory_size": 18, "kernel_size": 5, "depth": 3},
+    ],
+)
+@pytest.mark.parametrize("chunks", [(41,), (1, 1, 2, 30, 7), (5, 1, 35)])
+def test_steps_in_chunks_give_the_whole_sequence(options, chunks):
+    inputs = np.random.default_rng(0).normal(size=(3, 41, 2))
+    layer = MultiresLayer(**options)
+    expected = ops.convert_to_numpy(layer(inputs))
+
+    state = layer.initial_state(3)
+    outputs, start = [], 0
+    for size in chunks:
+        chunk = inputs[:, start : start + size]
+        chunk_outputs, state = layer.step(chunk, state)
+        outputs.append(ops.convert_to_numpy(chunk_outputs))
+        start += size
+
+    np.testing.assert_allclose(
+        np.concatenate(outputs, axis=1), expected, atol=1e-5
+    )
+
+
+def test_a_compiled_step_runs_on_far_beyond_the_receptive_field(mode):
+    options = {"depth": 2, "memory": "uniform", "memory_size": 4}
+    inputs = np.random.default_rng(0).normal(size=(1, 50, 2)).astype("float32")
+    layer = MultiresLayer(**options)
+    expected = ops.convert_to_numpy(layer(inputs))
+    step = run_function(layer.step, mode)
+
+    state = layer.initial_state(1)
+    for n in range(50):
+        chunk = ops.convert_to_tensor(inputs[:, n : n + 1])
+        outputs, state = step(chunk, state)
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(outputs)[:, 0], expected[:, n], atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("future", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("memory_size", [None, 9])
+def test_by_tree_the_future_changes_no_bit_of_the_past(
+    future, memory_size, mode
+):
+    memory = "fading" if memory_size is None else "uniform"
+    layer = MultiresLayer(
+        depth=4, memory=memory, memory_size=memory_size, algorithm="tree"
+    )
+    call = run_function(layer, mode)
+    inputs = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
+    layer.build(inputs.shape)
+    changed = inputs.copy()
+    changed[:, 11:] = future
+
+    outputs = ops.convert_to_numpy(call(ops.convert_to_tensor(inputs)))
+    after = ops.convert_to_numpy(call(ops.convert_to_tensor(changed)))
+
+    assert outputs[:, :11].tobytes() == after[:, :11].tobytes()
+    assert outputs[:, 11].tobytes() != after[:, 11].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "losses"),
+    [
+        ({"algorithm": "tree"}, 0),
+        ({"algorithm": "fft", "kernel_size": 3, "dropout": 0.2}, 0),
+        ({"memory": "uniform", "memory_size": 7, "independent_skip": True}, 0),
+        ({"wavelet": "db2", "activation": "relu", "depth": 2}, 0),
+        (
+            {
+                "filter_initializer": "ones",
+                "memory_initializer": keras.initializers.Constant(0.5),
+                "skip_initializer": "zeros",
+                "filter_regularizer": "l1",
+                "memory_regularizer": "l2",
+                "skip_regularizer": keras.regularizers.L1L2(),
+                "filter_constraint": "unit_norm",
+                "memory_constraint": "max_norm",
+                "skip_constraint": "non_neg",
+            },
+            4,
+        ),
+    ],
+)
+def test_layer_passes_the_harness_of_keras(run_layer_test, options, losses):
+    run_layer_test(
+        MultiresLayer,
+        init_kwargs=options,
+        input_shape=(2, 20, 3),
+        expected_output_shape=(2, 20, 3),
+        expected_num_trainable_weights=4,
+        expected_num_non_trainable_weights=0,
+        expected_num_seed_generators=1 * ("dropout" in options),
+        expected_num_losses=losses,
+        supports_masking=True,
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["tree", "fft", "auto"])
+def test_any_length_runs_where_the_depth_is_given(algorithm):
+    layer = MultiresLayer(kernel_size=3, depth=3, algorithm=algorithm)
+    model = keras.Sequential([keras.Input((None, 2)), layer])
+    assert model.output_shape == (None, None, 2)
+    reference = MultiresLayer(kernel_size=3, depth=3, algorithm="tree")
+    reference.build((None, None, 2))
+    reference.set_weights(layer.get_weights())
+    for length in (1, 7, 40):
+        inputs = np.random.default_rng(0).normal(size=(2, length, 2))
+        outputs = model.predict(inputs, verbose=0)
+        expected = ops.convert_to_numpy(reference(inputs))
+        np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ["tree", "fft"])
+def test_masked_steps_enter_as_zero(algorithm):
+    inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
+    mask = np.random.default_rng(1).random(size=(2, 20)) < 0.7
+    layer = MultiresLayer(algorithm=algorithm)
+    expected = layer(np.where(mask[..., None], inputs, 0))
+
+    outputs = layer(np.where(mask[..., None], inputs, np.nan), mask=mask)
+
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(outputs), ops.convert_to_numpy(expected)
+    )
+
+
+def test_wavelet_gives_the_filters_of_every_channel():
+    layer = MultiresLayer(wavelet="db2")
+    layer.build((None, 20, 3))
+    for weight, taps in (
+        (layer.scaling_filter, pywt.Wavelet("db2").dec_lo),
+        (layer.wavelet_filter, pywt.Wavelet("db2").dec_hi),
+    ):
+        weight = ops.convert_to_numpy(weight)
+        np.testing.assert_allclose(weight, np.c_[taps] * np.ones(3), rtol=1e-6)
+    assert layer.kernel_size == 4
+
+
+@pytest.mark.parametrize("independent_skip", [False, True])
+def test_initial_weights_follow_the_stated_distributions(independent_skip):
+    keras.utils.set_random_seed(0)
+    layer = MultiresLayer(kernel_size=4, independent_skip=independent_skip)
+    layer.build((None, 100, 20_000))
+    memory_limit = (layer.memory_length + 1) ** -0.5
+    limits = {
+        "scaling_filter": 0.5,
+        "wavelet_filter": 0.5,
+        "memory_weights": memory_limit,
+        "skip_weights": 1.0 if independent_skip else memory_limit,
+    }
+    for name, limit in limits.items():
+        weight = ops.convert_to_numpy(getattr(layer, name)).ravel()
+        assert np.abs(weight).max() <= limit
+        # Moments of the uniform distribution, to five standard errors.
+        error = 5 / np.sqrt(len(weight))
+        assert abs(weight.mean() / limit) < error * np.sqrt(1 / 3)
+        assert abs((weight**2).mean() / limit**2 - 1 / 3) < error * 0.3
+    filters = layer.scaling_filter, layer.wavelet_filter
+    assert not np.array_equal(*map(ops.convert_to_numpy, filters))
+
+
+def test_kernel_covers_the_length_asked_for():
+    layer = MultiresLayer(kernel_size=3, depth=2, activation=None)
+    layer.build((None, None, 2))
+    assert layer.receptive_field == 7
+    whole = ops.convert_to_numpy(layer.kernel(20))
+    assert whole.shape == (20, 2)
+    assert np.all(whole[7:] == 0)
+    assert np.all(whole[:7] != 0)
+    impulse = np.zeros((1, 20, 2))
+    impulse[:, 0] = 1
+    response = ops.convert_to_numpy(layer(impulse))[0]
+    np.testing.assert_allclose(response, whole, atol=1e-6)
+    short = ops.convert_to_numpy(layer.kernel(4))
+    np.testing.assert_allclose(short, whole[:4], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel_size": 1}, "kernel_size=1"),
+        ({"depth": 0}, "depth=0"),
+        ({"depth": 2.5}, "depth=2.5"),
+        ({"memory": "elephant"}, "memory='elephant'"),
+        ({"algorithm": "magic"}, "algorithm='magic'"),
+        ({"memory": "uniform"}, "memory_size=None"),
+        (
+            {"memory": "uniform", "depth": 3, "memory_size": 9},
+            "memory_size=9",
+        ),
+        ({"memory": "uniform", "memory_size": -1}, "memory_size=-1"),
+        ({"depth": 3, "memory_size": 9}, "memory_size=9"),
+        ({"wavelet": "sonnet"}, "wavelet='sonnet'"),
+        ({"wavelet": "morl"}, "wavelet='morl'"),
+        ({"wavelet": "db2", "kernel_size": 2}, "kernel_size=2"),
+        (
+            {"wavelet": "db2", "filter_initializer": "ones"},
+            "filter_initializer='ones'",
+        ),
+        ({"dropout": -0.1}, "dropout=-0.1"),
+        ({"dropout": "much"}, "dropout='much'"),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=f"Received: .*{message}"):
+        MultiresLayer(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "message"),
+    [
+        ({}, (2, 20), "shape"),
+        ({}, (2, 20, 3, 1), "shape"),
+        ({}, (None, None, 3), "depth=None"),
+        ({"depth": 2}, (None, 20, None), "channels"),
+        ({"memory": "uniform", "memory_size": 99}, (2, 8, 3), "memory_size=99"),
+    ],
+)
+def test_bad_shapes_are_named_when_the_layer_is_built(options, shape, message):
+    with pytest.raises(ValueError, match=message):
+        MultiresLayer(**options).build(shape)
+
+
+@pytest.mark.parametrize("shape", [(2, 20), (2, 20, 3, 1), (2, 20, 4)])
+def test_a_built_layer_refuses_other_shapes(shape):
+    layer = MultiresLayer()
+    layer.build((2, 20, 3))
+    with pytest.raises(ValueError, match=r"multires_layer.*expected"):
+        layer(np.ones(shape))
+    with pytest.raises(ValueError, match="Received: input"):
+        layer.step(np.ones(shape), layer.initial_state(2))
+
+
+def test_step_refuses_another_batch_size_and_an_empty_chunk():
+    layer = MultiresLayer()
+    layer.build((2, 20, 3))
+    for shape in ((3, 20, 3), (2, 0, 3)):
+        with pytest.raises(ValueError, match="Received: inputs.shape"):
+            layer.step(np.ones(shape), layer.initial_state(2))
+
+
+def test_what_needs_weights_says_so_on_a_layer_without():
+    layer = MultiresLayer(depth=3)
+    for call in (
+        lambda: layer.kernel(3),
+        lambda: layer.initial_state(1),
+        lambda: layer.step(np.ones((1, 1, 3)), {}),
+    ):
+        with pytest.raises(ValueError, match="built layer"):
+            call()
+    assert layer.receptive_field == 8
+    with pytest.raises(ValueError, match="depth=None"):
+        _ = MultiresLayer().receptive_field

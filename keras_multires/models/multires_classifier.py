@@ -8,11 +8,12 @@ from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.presets import CLASSIFIER_PRESETS
+from keras_multires.models.token_ids import ChecksTokenIds
 from keras_multires.ops.precision import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresClassifier(keras.Model):
+class MultiresClassifier(ChecksTokenIds, keras.Model):
     """Sequence classifier: `MultiresNet`, mean over time, `Dense`.
 
     Args:
@@ -112,6 +113,7 @@ class MultiresClassifier(keras.Model):
         self.num_classes = num_classes
         self.length = length
         self.input_channels = input_channels
+        self.vocabulary_size = vocabulary_size
         self.backbone = MultiresNet(
             hidden_dim,
             num_layers,

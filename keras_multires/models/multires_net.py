@@ -5,11 +5,12 @@ from keras_multires.argument_checks import check_integer
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.token_ids import ChecksTokenIds
 from keras_multires.models.token_ids import check_token_ids
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresNet(keras.Model):
+class MultiresNet(ChecksTokenIds, keras.Model):
     """Backbone: an encoder and a stack of multiresolution blocks.
 
     The encoder is a `Dense(hidden_dim)` on every time step or, with

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -6,6 +7,8 @@ def _has_values(tensor):
     """Whether a tensor holds values, or only stands for some in a graph."""
     if isinstance(tensor, keras.KerasTensor):
         return False
+    if isinstance(tensor, np.ndarray):
+        return True
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -43,3 +46,28 @@ def check_token_ids(token_ids, vocabulary_size):
             f"`vocabulary_size` is {vocabulary_size}. "
             f"Received: ids from {lowest} to {highest}"
         )
+
+
+class ChecksTokenIds:
+    """Mix-in for models of tokens: arrays are checked before a loop starts.
+
+    Inside `fit`, `evaluate` and `predict` the model is compiled, and sees no
+    values. JAX would turn an id outside the vocabulary into NaN, silently.
+    A model that uses this sets `vocabulary_size`, None if it takes no tokens.
+    """
+
+    def _check_array(self, array):
+        if self.vocabulary_size is not None and isinstance(array, np.ndarray):
+            check_token_ids(array, self.vocabulary_size)
+
+    def fit(self, x=None, *args, **kwargs):
+        self._check_array(x)
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        self._check_array(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        self._check_array(x)
+        return super().predict(x, *args, **kwargs)

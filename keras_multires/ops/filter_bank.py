@@ -198,23 +198,33 @@ def tree_readout(
     return functools.reduce(operator.add, terms())
 
 
-def _upsample_and_convolve(coefficients, kernel):
-    """`up2(coefficients) * kernel` by its two phases, without the zeros.
+def _phases(kernel):
+    """Even and odd taps of a kernel, pair by pair: `(pairs, 1, 2, channels)`.
 
-    `(n, channels)` and `(K, channels)` give `(2 (n - 1) + K, channels)`. Output
-    `2 i + phase` is `sum_p coefficients[i - p] kernel[2 p + phase]`.
+    A last tap without a partner gets a zero.
     """
-    count, channels = coefficients.shape
-    taps = kernel.shape[0]
-    pairs = (taps + 1) // 2
-    kernel = ops.pad(kernel, [(0, 2 * pairs - taps), (0, 0)])
-    kernel = ops.reshape(kernel, (pairs, 1, 2, channels))
-    outputs = sum(
-        ops.pad(coefficients, [(p, pairs - 1 - p), (0, 0)])[:, None] * kernel[p]
+    taps, channels = kernel.shape
+    if taps % 2:
+        kernel = ops.pad(kernel, [(0, 1), (0, 0)])
+    return ops.reshape(kernel, (-1, 1, 2, channels))
+
+
+def _upsample_and_convolve(coefficients, phases):
+    """`up2(coefficients) * kernel` by the phases of the kernel.
+
+    Output `2 i + phase` is `sum_p coefficients[i - p] kernel[2 p + phase]`, so
+    that no zero of the upsampling is stored or multiplied.
+    `(count, channels)` gives `(2 * (count + pairs - 1), channels)`.
+    """
+    pairs, _, _, channels = phases.shape
+    coefficients = ops.expand_dims(coefficients, 1)
+    terms = [
+        ops.pad(coefficients, [(p, pairs - 1 - p), (0, 0), (0, 0)])
+        if pairs > 1
+        else coefficients
         for p in range(pairs)
-    )
-    outputs = ops.reshape(outputs, (2 * (count + pairs - 1), channels))
-    return outputs[: 2 * (count - 1) + taps]
+    ]
+    return ops.reshape(_weighted_sum(terms, phases), (-1, channels))
 
 
 def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
@@ -234,18 +244,21 @@ def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
         Tensor `(taps, channels)` with the lags `0 .. taps - 1`, where `taps` is
         `length`, or the receptive field where that is shorter.
     """
+    taps = scaling_filter.shape[0]
+    scaling_phases = _phases(scaling_filter)
+    wavelet_phases = _phases(wavelet_filter)
     approximation = memory_weights[:1]
     level = len(counts)
     for weights in level_slices(counts):
         # Coefficient i of a level acts on lags from i * 2**level on.
         reached = -(-length // 2**level)
-        detail = memory_weights[weights][:reached]
-        approximation = approximation[:reached]
-        missing = approximation.shape[0] - detail.shape[0]
-        upsampled = _upsample_and_convolve(approximation, scaling_filter)
-        if detail.shape[0]:
-            detail = ops.pad(detail, [(0, missing), (0, 0)])
-            upsampled += _upsample_and_convolve(detail, wavelet_filter)
-        approximation = upsampled
         level -= 1
+        count = min(approximation.shape[0], reached)
+        detail = memory_weights[weights][:reached]
+        finer = _upsample_and_convolve(approximation[:count], scaling_phases)
+        if detail.shape[0]:
+            detail = _upsample_and_convolve(detail, wavelet_phases)
+            missing = finer.shape[0] - detail.shape[0]
+            finer += ops.pad(detail, [(0, missing), (0, 0)])
+        approximation = finer[: 2 * (count - 1) + taps]
     return approximation[:length]

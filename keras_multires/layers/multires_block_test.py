@@ -1,0 +1,137 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_multires.layers.multires_block import MultiresBlock
+
+
+@pytest.mark.parametrize(
+    ("options", "trainable", "fixed"),
+    [
+        ({}, 8, 0),
+        ({"normalization": "batch", "dropout": 0.1}, 8, 2),
+        (
+            {
+                "output_projection": True,
+                "memory": "uniform",
+                "memory_size": 5,
+                "depth": 3,
+            },
+            10,
+            0,
+        ),
+        (
+            {
+                "wavelet": "db2",
+                "kernel_initializer": "he_normal",
+                "bias_initializer": "zeros",
+                "memory_initializer": keras.initializers.Constant(0.5),
+                "skip_initializer": "ones",
+                "kernel_regularizer": "l2",
+                "memory_constraint": "max_norm",
+            },
+            8,
+            0,
+        ),
+    ],
+)
+def test_layer_passes_the_harness_of_keras(
+    run_layer_test, options, trainable, fixed
+):
+    dropouts = 2 if options.get("dropout") else 0
+    run_layer_test(
+        MultiresBlock,
+        init_kwargs=options,
+        input_shape=(2, 20, 3),
+        expected_output_shape=(2, 20, 3),
+        expected_num_trainable_weights=trainable,
+        expected_num_non_trainable_weights=fixed,
+        expected_num_seed_generators=dropouts,
+        expected_num_losses=1 * ("kernel_regularizer" in options),
+        supports_masking=True,
+    )
+
+
+def values(weights):
+    return [ops.convert_to_numpy(weight) for weight in weights]
+
+
+@pytest.mark.parametrize("normalization", ["layer", "batch"])
+@pytest.mark.parametrize("output_projection", [False, True])
+def test_block_is_its_formula(normalization, output_projection):
+    inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
+    block = MultiresBlock(
+        normalization=normalization, output_projection=output_projection
+    )
+    outputs = ops.convert_to_numpy(block(inputs))
+
+    filtered = ops.convert_to_numpy(block.multires_layer(inputs))
+    kernel, bias = values(block.mixing.weights)
+    a, b = np.split(filtered @ kernel + bias, 2, axis=-1)
+    expected = a / (1 + np.exp(-b))
+    if output_projection:
+        kernel, bias = values(block.projection.weights)
+        expected = expected @ kernel + bias
+    expected = inputs + expected
+    if normalization == "layer":
+        mean = expected.mean(-1, keepdims=True)
+        deviation = np.sqrt(expected.var(-1, keepdims=True) + 1e-5)
+        expected = (expected - mean) / deviation
+    else:
+        expected = expected / np.sqrt(1 + 1e-5)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+def test_dense_weights_start_uniform_in_the_inverse_root_of_the_fan_in():
+    keras.utils.set_random_seed(0)
+    block = MultiresBlock(output_projection=True)
+    block.build((None, 16, 64))
+    for weights in (block.mixing.weights, block.projection.weights):
+        for weight in values(weights):
+            assert np.abs(weight).max() <= 1 / 8
+            assert np.abs(weight).max() > 0.9 / 8
+            assert abs(weight.mean()) < 0.3 / 8
+
+
+def test_padding_stays_out_of_the_batch_statistics():
+    inputs = np.random.default_rng(0).normal(size=(2, 12, 3))
+    padded = np.concatenate([inputs, np.full((2, 5, 3), 1e3)], axis=1)
+    mask = np.arange(17) < np.array([[12], [12]])
+    statistics = []
+    for batch, batch_mask in ((inputs, mask[:, :12]), (padded, mask)):
+        keras.utils.set_random_seed(0)
+        block = MultiresBlock(normalization="batch", depth=4)
+        block(batch, mask=batch_mask, training=True)
+        statistics.append(values(block.non_trainable_weights))
+    for ours, expected in zip(*statistics, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_drops_whole_channels():
+    keras.utils.set_random_seed(0)
+    inputs = np.random.default_rng(0).normal(size=(8, 12, 16))
+    layer = MultiresBlock(dropout=0.5).multires_layer
+
+    outputs = ops.convert_to_numpy(layer(inputs, training=True))
+
+    dropped = np.all(outputs == 0, axis=1)
+    assert 0.3 < dropped.mean() < 0.7
+    kept = ops.convert_to_numpy(layer(inputs))
+    kept = np.where(dropped[:, None], 0, 2 * kept)
+    np.testing.assert_allclose(outputs, kept, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"normalization": "group"}, "normalization='group'"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"kernel_initialiser": "ones"}, "kernel_initialiser"),
+        ({"memory_sise": 3}, "memory_sise"),
+        ({"units": 3}, "units"),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        MultiresBlock(**options)

@@ -1,0 +1,271 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from conftest import GOLDEN
+from conftest import run_function
+from keras_multires.models.multires_classifier import MultiresClassifier
+
+# Section 4.1 of the paper and the code published with it.
+PARAMETERS = {
+    "scifar": 1_365_514,
+    "listops": 361_994,
+    "ptbxl_all": 222_791,
+    "ptbxl_diagnostic": 219_308,
+    "ptbxl_subdiagnostic": 216_599,
+    "ptbxl_superdiagnostic": 214_277,
+    "ptbxl_form": 216_083,
+    "ptbxl_rhythm": 215_180,
+}
+
+
+def published_weights(name):
+    """The state dict of a golden checkpoint, without prefix, as arrays."""
+    with np.load(GOLDEN / f"classifier_{name}_weights.npz") as file:
+        return dict(file)
+
+
+def set_published_weights(model, weights):
+    """Sets the weights of a classifier, each by hand."""
+
+    def dense(layer, name):
+        layer.kernel.assign(np.squeeze(weights[f"{name}.weight"]).T)
+        layer.bias.assign(weights[f"{name}.bias"])
+
+    if model.vocabulary_size is None:
+        dense(model.backbone.encoder, "encoder")
+    else:
+        model.backbone.encoder.embeddings.assign(weights["encoder.weight"])
+    for index, block in enumerate(model.backbone.blocks):
+        layer = block.multires_layer
+        # Published filters are in the order of a correlation.
+        for weight, key in (("scaling_filter", "h0"), ("wavelet_filter", "h1")):
+            taps = weights[f"seq_layers.{index}.{key}"][:, 0, ::-1].T
+            getattr(layer, weight).assign(taps)
+        readout = weights[f"seq_layers.{index}.w"].T
+        layer.memory_weights.assign(readout[:-1])
+        layer.skip_weights.assign(readout[-1])
+        dense(block.mixing, f"mixing_layers.{index}.0")
+        block.norm.gamma.assign(weights[f"norms.{index}.weight"])
+        block.norm.beta.assign(weights[f"norms.{index}.bias"])
+        if block.normalization == "batch":
+            mean = weights[f"norms.{index}.running_mean"]
+            variance = weights[f"norms.{index}.running_var"]
+            block.norm.moving_mean.assign(mean)
+            block.norm.moving_variance.assign(variance)
+    dense(model.head, "output_mapping")
+
+
+@pytest.fixture(
+    scope="module",
+    params=["linear_layernorm", "uniform", "embedding_batchnorm"],
+)
+def published(request):
+    """A published classifier, its inputs, mask and logits."""
+    name = request.param
+    with np.load(GOLDEN / f"classifier_{name}.npz") as file:
+        arrays = dict(file)
+    config = json.loads(str(arrays["config"]))
+    config.pop("pooling")
+    model = MultiresClassifier(**config)
+    set_published_weights(model, published_weights(name))
+    mask = None
+    if "lengths" in arrays:
+        mask = np.arange(config["length"]) < arrays["lengths"][:, None]
+    return model, arrays["inputs"], mask, arrays["logits"]
+
+
+@pytest.mark.parametrize("algorithm", ["tree", "fft"])
+def test_logits_are_those_of_the_published_classifier(
+    published, algorithm, mode
+):
+    model, inputs, mask, logits = published
+    for block in model.backbone.blocks:
+        block.multires_layer.algorithm = algorithm
+    dtype = "float32" if model.vocabulary_size is None else "int32"
+
+    outputs = run_function(model, mode)(
+        ops.convert_to_tensor(inputs, dtype=dtype), mask=mask
+    )
+
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(outputs), logits, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("preset", PARAMETERS)
+def test_presets_have_the_published_number_of_parameters(preset):
+    model = MultiresClassifier.from_preset_config(preset)
+    trainable = sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert set(MultiresClassifier.presets) == set(PARAMETERS)
+    assert trainable == PARAMETERS[preset]
+
+
+def test_a_preset_takes_other_arguments():
+    model = MultiresClassifier.from_preset_config(
+        "scifar", num_layers=1, hidden_dim=4, name="tiny"
+    )
+    assert (model.length, len(model.backbone.blocks)) == (1024, 1)
+    assert model.name == "tiny"
+    with pytest.raises(ValueError, match="Received: preset='imagenet'"):
+        MultiresClassifier.from_preset_config("imagenet")
+
+
+def small_classifier(**options):
+    return MultiresClassifier(
+        **{
+            "num_classes": 3,
+            "length": 16,
+            "input_channels": 2,
+            "hidden_dim": 4,
+            "num_layers": 2,
+            **options,
+        }
+    )
+
+
+def sequences(length=16):
+    return np.random.default_rng(0).normal(size=(5, length, 2))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"memory": "uniform", "memory_size": 9}]
+)
+def test_steps_give_the_logits_of_the_sequence_so_far(options):
+    model, inputs = small_classifier(**options), sequences()
+    state = model.initial_state(5)
+    for start, end in ((0, 1), (1, 9), (9, 16)):
+        logits, state = model.step(inputs[:, start:end], state)
+        expected = ops.convert_to_numpy(model(inputs[:, :end]))
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(logits), expected, atol=1e-5
+        )
+
+
+def test_padding_changes_no_logit():
+    model, inputs = small_classifier(), sequences()
+    expected = ops.convert_to_numpy(model(inputs))
+    padded = np.pad(
+        inputs, [(0, 0), (0, 9), (0, 0)], constant_values=np.nan
+    )
+    mask = np.broadcast_to(np.arange(25) < 16, (5, 25))
+
+    outputs = ops.convert_to_numpy(model(padded, mask=mask))
+
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+def test_masks_of_earlier_layers_are_honoured():
+    model, inputs = small_classifier(), sequences()
+    masked = keras.Sequential([keras.layers.Masking(-9.0), model])
+    padded = np.pad(inputs, [(0, 0), (0, 9), (0, 0)], constant_values=-9.0)
+    np.testing.assert_allclose(
+        masked.predict(padded, verbose=0),
+        model.predict(inputs, verbose=0),
+        atol=1e-5,
+    )
+
+
+def test_a_sequence_of_padding_alone_is_pooled_to_zeros():
+    model = small_classifier(input_channels=None, vocabulary_size=5)
+    logits = ops.convert_to_numpy(model(np.zeros((1, 16), "int32")))
+    bias = ops.convert_to_numpy(model.head.bias)
+    np.testing.assert_allclose(logits[0], bias, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_a_step_of_training_in_half_precision_has_a_finite_loss(policy):
+    model = small_classifier(dtype=policy, length=64, normalization="batch")
+    optimizer = keras.optimizers.AdamW(1e-3)
+    if policy == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss)
+    before = model.get_weights()
+    targets = np.array([0, 1, 2, 0, 1])
+    history = model.fit(sequences(64), targets, epochs=2, verbose=0)
+    assert np.all(np.isfinite(history.history["loss"]))
+    assert model.compute_dtype == policy.removeprefix("mixed_")
+    after = model.get_weights()
+    assert all(np.all(np.isfinite(weight)) for weight in after)
+    assert any(np.any(a != b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {
+            "memory": "uniform",
+            "memory_size": 7,
+            "normalization": "batch",
+            "independent_skip": True,
+            "filter_regularizer": "l2",
+        },
+        {"wavelet": "db2", "input_channels": None, "algorithm": "tree"},
+    ],
+)
+def test_a_saved_model_gives_the_same_logits(options, tmp_path):
+    model, inputs = small_classifier(**options), sequences()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    model.fit(inputs, np.array([0, 1, 2, 0, 1]), verbose=0)
+    expected = model.predict(inputs, verbose=0)
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+
+    np.testing.assert_array_equal(loaded.predict(inputs, verbose=0), expected)
+    assert loaded.get_config() == model.get_config()
+    model.save_weights(tmp_path / "model.weights.h5")
+    fresh = small_classifier(**options)
+    fresh(inputs)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(fresh.predict(inputs, verbose=0), expected)
+
+
+def test_the_seed_makes_two_runs_equal():
+    runs = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        model = small_classifier(dropout=0.5)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss)
+        targets = np.array([0, 1, 2, 0, 1])
+        model.fit(sequences(), targets, epochs=2, batch_size=2, verbose=0)
+        runs.append(model.predict(sequences(), verbose=0))
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
+
+
+def test_length_sets_the_depth_and_other_lengths_run():
+    model = small_classifier(length=100, input_channels=None)
+    for length in (7, 300):
+        assert model.predict(sequences(length), verbose=0).shape == (5, 3)
+    for block in model.backbone.blocks:
+        assert block.receptive_field == 128
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_classes": 0}, "num_classes=0"),
+        ({"length": None}, "length=None"),
+        ({"length": 0}, "length=0"),
+        ({"input_channels": 1.5}, "input_channels=1.5"),
+        ({"vocabulary_size": 5}, "input_channels=2, vocabulary_size=5"),
+        ({"hidden_dim": -4}, "hidden_dim=-4"),
+        ({"wavelet": "db2", "kernel_size": 3}, "kernel_size=3"),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=f"Received: {message}"):
+        small_classifier(**options)
+
+
+def test_a_changed_number_of_channels_is_refused():
+    with pytest.raises(ValueError, match="expected axis -1"):
+        small_classifier()(np.ones((2, 16, 3)))

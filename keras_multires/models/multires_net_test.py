@@ -1,0 +1,137 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_multires.models.multires_net import MultiresNet
+
+
+def random_inputs(tokens, length=30):
+    rng = np.random.default_rng(0)
+    if tokens:
+        return rng.integers(1, 7, size=(2, length))
+    return rng.normal(size=(2, length, 3))
+
+
+def options_of(tokens, **options):
+    vocabulary_size = 7 if tokens else None
+    return {
+        "hidden_dim": 4,
+        "num_layers": 2,
+        "vocabulary_size": vocabulary_size,
+        **options,
+    }
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"normalization": "batch"},
+        {"output_projection": True, "memory": "uniform", "memory_size": 9},
+    ],
+)
+def test_steps_in_chunks_give_the_whole_sequence(tokens, options):
+    inputs = random_inputs(tokens)
+    net = MultiresNet(**options_of(tokens, **options))
+    expected = ops.convert_to_numpy(net(inputs))
+    assert expected.shape == (2, 30, 4)
+
+    state, outputs = net.initial_state(2), []
+    for start, end in ((0, 1), (1, 2), (2, 20), (20, 30)):
+        chunk, state = net.step(inputs[:, start:end], state)
+        outputs.append(ops.convert_to_numpy(chunk))
+
+    np.testing.assert_allclose(
+        np.concatenate(outputs, axis=1), expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("normalization", ["layer", "batch"])
+def test_right_padding_changes_no_valid_output(tokens, normalization):
+    inputs = random_inputs(tokens)
+    options = options_of(tokens, normalization=normalization, depth=5)
+    net = MultiresNet(**options)
+    expected = ops.convert_to_numpy(net(inputs))
+    widths = [(0, 0), (0, 8), (0, 0)][: inputs.ndim]
+    if tokens:
+        outputs = net(np.pad(inputs, widths))
+    else:
+        padded = np.pad(inputs, widths, constant_values=np.nan)
+        outputs = net(padded, mask=np.arange(38)[None] < [[30], [30]])
+
+    outputs = ops.convert_to_numpy(outputs)
+    np.testing.assert_allclose(outputs[:, :30], expected, atol=1e-5)
+    assert np.all(np.isfinite(outputs))
+
+
+def test_mask_of_the_tokens_reaches_the_next_layer():
+    net = MultiresNet(**options_of(tokens=True))
+    tokens = keras.Input((12,), dtype="int32")
+    pooled = keras.layers.GlobalAveragePooling1D()(net(tokens))
+    model = keras.Model(tokens, pooled)
+    inputs = np.array([[1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0]])
+    expected = ops.convert_to_numpy(net(inputs))[:, :6].mean(axis=1)
+    outputs = model.predict(inputs, verbose=0)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+def test_net_with_a_head_counts_the_parameters_of_the_density_model():
+    # One more block adds as much as the one before, so two small nets tell
+    # the size of the published 48 blocks.
+    counts = []
+    for num_layers in (1, 2):
+        net = MultiresNet(
+            512,
+            num_layers,
+            kernel_size=4,
+            independent_skip=True,
+            output_projection=True,
+        )
+        net.build((None, 1024, 3))
+        counts.append(net.count_params())
+    first, second = counts
+    head = 512 * 100 + 100
+    assert first + 47 * (second - first) + head == 38_391_908
+
+
+def test_receptive_field_is_where_the_gradient_ends(gradients):
+    net = MultiresNet(2, 2, depth=2, kernel_size=3, algorithm="tree")
+    net.build((1, 30, 1))
+    assert net.receptive_field == 13
+    cotangent = np.zeros((1, 30, 2))
+    cotangent[:, -1, 0] = 1
+    _, by_inputs, _ = gradients(net, np.ones((1, 30, 1)), cotangent)
+    assert np.all(by_inputs[0, :17] == 0)
+    assert np.all(by_inputs[0, 17:] != 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden_dim": 0}, "hidden_dim=0"),
+        ({"num_layers": "two"}, "num_layers='two'"),
+        ({"vocabulary_size": 0}, "vocabulary_size=0"),
+        ({"normalization": None}, "normalization=None"),
+    ],
+)
+def test_bad_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=f"Received: {message}"):
+        MultiresNet(**options_of(tokens=False) | options)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_inputs_of_another_rank_are_refused(tokens):
+    net = MultiresNet(**options_of(tokens))
+    with pytest.raises(ValueError, match="Received: input_shape"):
+        net(random_inputs(not tokens))
+    net(random_inputs(tokens))
+    with pytest.raises(ValueError, match="expected ndim"):
+        net(random_inputs(not tokens))
+
+
+def test_what_needs_weights_says_so_on_a_net_without():
+    net = MultiresNet(**options_of(tokens=False))
+    with pytest.raises(ValueError, match="built layer"):
+        net.initial_state(1)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from keras_multires.models.multires_classifier import MultiresClassifier
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = MultiresClassifier(
+        3, length=8, vocabulary_size=7, hidden_dim=4, num_layers=1
+    )
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("token_id", [-1, 7, 200])
+def test_ids_outside_the_vocabulary_are_refused_before_any_work(
+    model, token_id
+):
+    token_ids = np.ones((2, 8), "int32")
+    token_ids[1, 3] = token_id
+    weights = model.get_weights()
+    message = rf"`vocabulary_size` is 7. Received: ids from .*{token_id}"
+    for call in (
+        lambda: model(token_ids),
+        lambda: model.step(token_ids, model.initial_state(2)),
+        lambda: model.predict(token_ids, verbose=0),
+        lambda: model.evaluate(token_ids, np.ones((2, 3)), verbose=0),
+        lambda: model.fit(token_ids, np.ones((2, 3)), verbose=0),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_ids_of_the_vocabulary_pass(model):
+    token_ids = np.arange(7, dtype="uint8")[None]
+    assert np.all(np.isfinite(model.predict(token_ids, verbose=0)))
+    assert np.all(np.isfinite(model.predict(token_ids[:, :0], verbose=0)))

@@ -1,0 +1,98 @@
+import os
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from keras import ops
+from matplotlib.figure import Figure
+
+from keras_multires import visualization
+from keras_multires.layers import MultiresLayer
+
+matplotlib.use("agg")
+
+
+@pytest.fixture
+def layer():
+    layer = MultiresLayer(kernel_size=2, depth=3)
+    layer.build((None, 8, 4))
+    return layer
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_the_curves_are_the_kernels_of_the_chosen_channels(layer, ax):
+    figure = visualization.plot_kernels(layer, 12, channels=(3, 1), ax=ax)
+    assert figure is ax.figure
+    assert legend(ax)[:2] == ["channel 3", "channel 1"]
+    kernel = ops.convert_to_numpy(layer.kernel(12))
+    for stairs, channel in zip(ax.patches, (3, 1), strict=True):
+        values, edges, _ = stairs.get_data()
+        np.testing.assert_array_equal(values, kernel[:, channel])
+        np.testing.assert_array_equal(edges, np.arange(13) - 0.5)
+
+
+@pytest.mark.parametrize("length", [8, 12])
+def test_the_receptive_field_is_marked_after_its_last_lag(layer, ax, length):
+    visualization.plot_kernels(layer, length, ax=ax)
+    (mark,) = ax.lines
+    assert layer.receptive_field == 8
+    assert set(mark.get_xdata()) == {7.5}
+    assert ax.get_xlim()[1] >= 7.5
+    assert legend(ax)[-1] == "receptive field: 8 steps"
+
+
+def test_a_receptive_field_beyond_the_picture_is_named_only(layer, ax):
+    visualization.plot_kernels(layer, 5, ax=ax)
+    (mark,) = ax.lines
+    assert len(mark.get_xdata()) == 0
+    assert ax.get_xlim()[1] < 7.5
+    assert legend(ax)[-1] == "receptive field: 8 steps"
+
+
+def test_a_channel_that_the_layer_lacks_is_an_error(layer):
+    with pytest.raises(ValueError, match=r"from 0 to 3.*channels=\(0, 4\)"):
+        visualization.plot_kernels(layer, 8, channels=(0, 4))
+
+
+def test_learning_curves_show_training_and_validation(ax):
+    history = {"loss": [3.0, 2.0], "val_loss": [4.0, 3.0], "accuracy": [0, 1]}
+    figure = visualization.plot_learning_curves(history, ax=ax)
+    assert figure is ax.figure
+    training, validation = ax.lines
+    np.testing.assert_array_equal(training.get_xydata(), [[1, 3], [2, 2]])
+    np.testing.assert_array_equal(validation.get_xydata(), [[1, 4], [2, 3]])
+    assert legend(ax) == ["training", "validation"]
+
+
+def test_learning_curves_without_validation_show_training(ax):
+    history = {"accuracy": [0.5]}
+    visualization.plot_learning_curves(history, "accuracy", ax=ax)
+    assert legend(ax) == ["training"]
+    assert ax.get_ylabel() == "accuracy"
+
+
+def test_a_metric_that_was_not_recorded_is_an_error():
+    with pytest.raises(ValueError, match=r"'loss'.*metric='auroc'"):
+        visualization.plot_learning_curves({"loss": [1.0]}, "auroc")
+
+
+def test_a_figure_is_made_without_axes(layer):
+    figure = visualization.plot_kernels(layer, 8)
+    assert len(figure.axes) == 1
+    visualization.plt.close(figure)
+
+
+def test_the_package_works_without_matplotlib():
+    code = "import sys; sys.modules['matplotlib'] = None; import keras_multires"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
