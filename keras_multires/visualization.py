@@ -58,7 +58,7 @@ def plot_kernels(layer, length, channels=(0, 1, 2), ax=None):
     ax.set_xlabel("lag (time steps)")
     ax.set_ylabel("kernel")
     # Below the axes: a kernel may pass anywhere inside them.
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
     return ax.figure
 
 
