@@ -142,5 +142,7 @@ def _torch_gradients(layer, inputs, cotangent, mode):
     inputs = inputs.detach().requires_grad_()
     weights = [variable.value for variable in layer.trainable_variables]
     outputs = run_function(layer, mode)(inputs)
-    by_all = torch.autograd.grad((outputs * cotangent).sum(), [inputs, *weights])
+    by_all = torch.autograd.grad(
+        (outputs * cotangent).sum(), [inputs, *weights]
+    )
     return outputs.detach(), *by_all

@@ -88,7 +88,9 @@ class MultiresBlock(keras.layers.Layer):
         # Kept as configurations: each Dense makes its own initializers of them,
         # since an unseeded initializer repeats its values.
         dense_config = keras.layers.Dense(1, **dense_options).get_config()
-        self._dense_options = {name: dense_config[name] for name in dense_options}
+        self._dense_options = {
+            name: dense_config[name] for name in dense_options
+        }
         self.normalization = normalization
         self.dropout = dropout
         self.output_projection = output_projection

@@ -11,13 +11,11 @@ from keras import ops
 
 from conftest import MODES
 from conftest import run_function
-
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.ops.memory import tree_size
 
 GOLDEN_LAYERS = sorted(
-    path.stem
-    for path in Path(__file__).parents[2].glob("golden/layer_*.npz")
+    path.stem for path in Path(__file__).parents[2].glob("golden/layer_*.npz")
 )
 WEIGHTS = ("scaling_filter", "wavelet_filter", "memory_weights", "skip_weights")
 
@@ -89,7 +87,7 @@ def slow_convolution(inputs, kernel):
 
 
 @given(configurations(), st.integers(0, 2**31))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_tree_is_fft_is_a_slow_convolution_with_the_kernel(configuration, seed):
     options, shape = configuration
     keras.utils.set_random_seed(seed)
