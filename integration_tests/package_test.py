@@ -38,8 +38,8 @@ def test_import_loads_nothing_that_keras_does_not_but_pywavelets(backend):
 
 def test_the_wheel_holds_the_package_and_no_tests(tmp_path):
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", tmp_path]
-        + [str(ROOT)],
+        [sys.executable, "-m", "pip", "wheel", "--no-deps", ROOT],
+        cwd=tmp_path,
         check=True,
         capture_output=True,
     )

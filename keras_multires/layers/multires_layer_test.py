@@ -358,7 +358,7 @@ def test_step_refuses_another_batch_size_and_an_empty_chunk():
     layer = MultiresLayer()
     layer.build((2, 20, 3))
     for shape in ((3, 20, 3), (2, 0, 3)):
-        with pytest.raises(ValueError, match="Received: inputs.shape"):
+        with pytest.raises(ValueError, match=r"Received: inputs\.shape"):
             layer.step(np.ones(shape), layer.initial_state(2))
 
 
