@@ -242,6 +242,14 @@ def test_the_seed_makes_two_runs_equal():
     assert not np.array_equal(runs[0], runs[2])
 
 
+def test_head_starts_uniform_in_the_inverse_root_of_the_fan_in():
+    keras.utils.set_random_seed(0)
+    head = small_classifier(num_classes=500, hidden_dim=16).head
+    for weight in map(ops.convert_to_numpy, head.weights):
+        assert 0.95 / 4 < np.abs(weight).max() <= 1 / 4
+        assert abs(weight.mean()) < 0.2 / 4
+
+
 def test_length_sets_the_depth_and_other_lengths_run():
     model = small_classifier(length=100, input_channels=None)
     for length in (7, 300):

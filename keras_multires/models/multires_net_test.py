@@ -96,6 +96,26 @@ def test_net_with_a_head_counts_the_parameters_of_the_density_model():
     assert first + 47 * (second - first) + head == 38_391_908
 
 
+def test_encoders_start_as_stated():
+    keras.utils.set_random_seed(0)
+    net = MultiresNet(5_000, 1, depth=1)
+    net.build((None, 8, 4))
+    for weight in (net.encoder.kernel, net.encoder.bias):
+        weight = ops.convert_to_numpy(weight).ravel()
+        # Uniform in ±1 / sqrt(4): the moments, to five standard errors.
+        error = 5 / np.sqrt(weight.size)
+        assert np.abs(weight).max() <= 0.5
+        assert abs(weight.mean()) < 0.5 * error * np.sqrt(1 / 3)
+        assert abs((weight**2).mean() - 0.25 / 3) < 0.25 * error * 0.3
+    net = MultiresNet(5_000, 1, vocabulary_size=4, depth=1)
+    net.build((None, 8))
+    weight = ops.convert_to_numpy(net.encoder.embeddings).ravel()
+    error = 5 / np.sqrt(weight.size)
+    assert abs(weight.mean()) < error
+    assert abs(weight.var() - 1) < error * np.sqrt(2)
+    assert np.abs(weight).max() > 3
+
+
 def test_receptive_field_is_where_the_gradient_ends(gradients):
     net = MultiresNet(2, 2, depth=2, kernel_size=3, algorithm="tree")
     net.build((1, 30, 1))
