@@ -3,7 +3,7 @@
 Trains a small `MultiresClassifier` on scikit-learn's 1,797 digits of 8 x 8
 pixels as sequences of 64 steps, in about a minute on a laptop's processor:
 
-    pip install "keras_multires[examples]"
+    python -m pip install ".[jax,examples]"
     python examples/digits.py
 
 It leaves the model (`digits.keras`, which takes raw pixels from 0 to 16), the

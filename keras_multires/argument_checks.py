@@ -4,7 +4,11 @@ import numbers
 
 
 def check_integer(name, value, minimum=1):
-    """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
+    """The value as an `int`; a `ValueError` unless it is one >= `minimum`.
+
+    NumPy's integers pass, but must not go further: they overflow, and Keras
+    takes none.
+    """
     if (
         isinstance(value, bool)
         or not isinstance(value, numbers.Integral)
@@ -14,6 +18,7 @@ def check_integer(name, value, minimum=1):
             f"`{name}` must be an integer of at least {minimum}. "
             f"Received: {name}={value!r}"
         )
+    return int(value)
 
 
 def check_choice(name, value, choices):

@@ -21,15 +21,16 @@ def fan_in_uniform(fan_in):
     return keras.initializers.RandomUniform(-limit, limit)
 
 
-def own_initializer(initializer, fan_in):
+def own_initializer(initializer, fan_in, index=0):
     """The initializer of one weight, from what the user gave for several.
 
-    An unseeded Keras initializer gives the same values at every call, so each
-    weight takes a clone.
+    A Keras initializer gives the same values at every call, so each weight
+    takes a clone.
 
     Args:
         initializer: Initializer that the user gave, or None.
         fan_in: Integer for `fan_in_uniform`, where the user gave None.
+        index: Integer, added to the seed of an initializer that has one.
 
     Returns:
         An initializer.
@@ -37,5 +38,8 @@ def own_initializer(initializer, fan_in):
     if initializer is None:
         return fan_in_uniform(fan_in)
     if isinstance(initializer, keras.initializers.Initializer):
-        return initializer.clone()
+        config = initializer.get_config()
+        if isinstance(config.get("seed"), int):
+            config["seed"] += index
+        return initializer.from_config(config)
     return initializer

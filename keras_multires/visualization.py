@@ -1,7 +1,7 @@
 """Pictures of what the layers learned, drawn with matplotlib.
 
-Needs matplotlib, which `pip install "keras_multires[examples]"` brings, and so
-is imported by itself: `from keras_multires import visualization`.
+Needs matplotlib, and so is imported by itself:
+`from keras_multires import visualization`.
 """
 
 import numpy as np

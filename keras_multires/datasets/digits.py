@@ -48,7 +48,7 @@ def load_data():
     except ImportError as error:
         raise ImportError(
             "The digits come with scikit-learn, which is not installed. "
-            'Install it: pip install "keras_multires[examples]"'
+            "Install it: pip install scikit-learn"
         ) from error
     pixels, targets = load_digits(return_X_y=True)
     inputs = pixels.astype("uint8")[:, :, np.newaxis]

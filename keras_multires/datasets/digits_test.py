@@ -73,5 +73,5 @@ def test_missing_scikit_learn_is_an_error_that_says_what_to_install(
     monkeypatch,
 ):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImportError, match=r"keras_multires\[examples\]"):
+    with pytest.raises(ImportError, match=r"pip install scikit-learn"):
         digits.load_data()

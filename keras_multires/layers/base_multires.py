@@ -64,12 +64,10 @@ class BaseMultires(keras.layers.Layer):
             kernel_size = taps
         if kernel_size is None:
             kernel_size = 2
-        check_integer("kernel_size", kernel_size, 2)
+        kernel_size = check_integer("kernel_size", kernel_size, 2)
+        memory_size = check_memory(memory, memory_size)
         if depth is not None:
-            check_integer("depth", depth)
-        if depth is None:
-            check_memory(memory, memory_size)
-        else:
+            depth = check_integer("depth", depth)
             detail_counts(kernel_size, depth, memory, memory_size)
         super().__init__(**kwargs)
         self.kernel_size = kernel_size
@@ -90,32 +88,44 @@ class BaseMultires(keras.layers.Layer):
                 "The number of channels of the inputs must be known. "
                 f"Received: input_shape={input_shape}"
             )
-        if self.depth is None and length is None:
-            raise ValueError(
-                "`depth` must be given when the length of the inputs is "
-                f"unknown. Received: depth=None, input_shape={input_shape}"
-            )
         # `depth` stays the argument, so that a copy of the layer may be built
         # for another length.
-        self._levels = self.depth or default_depth(length, self.kernel_size)
-        self._counts = detail_counts(
-            self.kernel_size, self._levels, self.memory, self.memory_size
-        )
+        self._counts = self._counts_for(length)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
         self.scaling_filter = self._add_filter("scaling_filter", channels)
         self.wavelet_filter = self._add_filter("wavelet_filter", channels)
 
+    def _counts_for(self, length):
+        """Detail coefficients of each level of a tree for inputs of a length.
+
+        Args:
+            length: Integer, or None if `depth` is given.
+
+        Returns:
+            A tuple, coarsest level first; see `ops.detail_counts`.
+        """
+        if self.depth is None and length is None:
+            raise ValueError(
+                "`depth` must be given when the length of the inputs is "
+                "unknown. Received: depth=None, and inputs of length None"
+            )
+        return detail_counts(
+            self.kernel_size,
+            self.depth or default_depth(length, self.kernel_size),
+            self.memory,
+            self.memory_size,
+        )
+
     def _add_filter(self, name, channels):
+        index = ("scaling_filter", "wavelet_filter").index(name)
         if self.wavelet is not None:
             wavelet = pywt.Wavelet(self.wavelet)
-            taps = {
-                "scaling_filter": wavelet.dec_lo,
-                "wavelet_filter": wavelet.dec_hi,
-            }[name]
+            taps = (wavelet.dec_lo, wavelet.dec_hi)[index]
             initializer = keras.initializers.Constant(np.c_[taps])
         else:
+            # With equal filters, approximation and detail would coincide.
             initializer = own_initializer(
-                self.filter_initializer, self.kernel_size
+                self.filter_initializer, self.kernel_size, index
             )
         return self.add_weight(
             name=name,
@@ -123,7 +133,7 @@ class BaseMultires(keras.layers.Layer):
             initializer=initializer,
             regularizer=self.filter_regularizer,
             constraint=self.filter_constraint,
-            # The kernel is synthesised in full precision; see `_filters`.
+            # The kernel is synthesised in full precision.
             autocast=False,
         )
 
@@ -134,26 +144,23 @@ class BaseMultires(keras.layers.Layer):
                 f"Received: input_shape={tuple(shape)}"
             )
 
-    def _mask_inputs(self, inputs, mask):
-        """Lets masked steps enter as zero."""
+    def _prepare(self, inputs, mask):
+        """The inputs as floats, with masked steps as zero."""
+        # Keras casts floats by itself, but leaves integers.
+        inputs = ops.cast(inputs, self.compute_dtype)
         if mask is None:
             return inputs
         return ops.where(ops.expand_dims(mask, -1), inputs, 0)
 
     @property
-    def memory_length(self):
-        """Number `M` of coefficients that a time step remembers."""
-        return 1 + sum(self._counts)
-
-    @property
     def receptive_field(self):
         """Time steps, the present one included, that an output depends on."""
-        levels = self._levels if self.built else self.depth
-        if levels is None:
+        if not self.built and self.depth is None:
             raise ValueError(
                 "The receptive field is known once `depth` is given or the "
                 "layer is built. Received: depth=None"
             )
+        levels = len(self._counts) if self.built else self.depth
         return receptive_field(self.kernel_size, levels)
 
     def get_config(self):

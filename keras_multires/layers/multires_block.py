@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from keras_multires.argument_checks import check_choice
-from keras_multires.initializers import fan_in_uniform
+from keras_multires.initializers import own_initializer
 from keras_multires.layers.multires_layer import MultiresLayer
 
 NORMALIZATIONS = ("layer", "batch")
@@ -85,11 +85,10 @@ class MultiresBlock(keras.layers.Layer):
         multires_options = pop_weight_options(kwargs, MULTIRES_PREFIXES)
         dense_options = pop_weight_options(kwargs, DENSE_PREFIXES)
         super().__init__(**kwargs)
-        # Kept as configurations: each Dense makes its own initializers of them,
-        # since an unseeded initializer repeats its values.
-        dense_config = keras.layers.Dense(1, **dense_options).get_config()
+        # A `Dense` knows these options, and complains of any other.
+        dense = keras.layers.Dense(1, **dense_options)
         self._dense_options = {
-            name: dense_config[name] for name in dense_options
+            name: getattr(dense, name) for name in dense_options
         }
         self.normalization = normalization
         self.dropout = dropout
@@ -130,11 +129,11 @@ class MultiresBlock(keras.layers.Layer):
         self.norm.build(input_shape)
 
     def _dense(self, units, channels, name):
-        options = {
-            "kernel_initializer": fan_in_uniform(channels),
-            "bias_initializer": fan_in_uniform(channels),
-            **self._dense_options,
-        }
+        options = dict(self._dense_options)
+        for initializer in ("kernel_initializer", "bias_initializer"):
+            options[initializer] = own_initializer(
+                options.get(initializer), channels
+            )
         dense = keras.layers.Dense(
             units, **options, dtype=self.dtype_policy, name=name
         )
@@ -142,6 +141,8 @@ class MultiresBlock(keras.layers.Layer):
         return dense
 
     def call(self, inputs, mask=None, training=None):
+        # Keras casts floats by itself, but leaves integers.
+        inputs = ops.cast(inputs, self.compute_dtype)
         outputs = self.multires_layer(inputs, mask=mask, training=training)
         return self._mix(inputs, outputs, mask, training)
 
@@ -190,11 +191,14 @@ class MultiresBlock(keras.layers.Layer):
         own = super().get_config()
         multires = self.multires_layer.get_config()
         for name in ("activation", "seed", *own):
-            multires.pop(name)
+            multires.pop(name, None)
         return {
             **own,
             **multires,
-            **self._dense_options,
+            **{
+                name: keras.saving.serialize_keras_object(option)
+                for name, option in self._dense_options.items()
+            },
             "normalization": self.normalization,
             "output_projection": self.output_projection,
         }

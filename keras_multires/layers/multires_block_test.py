@@ -108,6 +108,67 @@ def test_padding_stays_out_of_the_batch_statistics():
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_batch_statistics_move_by_a_tenth():
+    inputs = np.random.default_rng(0).normal(size=(4, 12, 3))
+    block = MultiresBlock(normalization="batch")
+    block.build(inputs.shape)
+    filtered = block.multires_layer(inputs)
+    mixed = ops.glu(block.mixing(filtered), axis=-1)
+    mean = (inputs + ops.convert_to_numpy(mixed)).mean(axis=(0, 1))
+
+    block(inputs, training=True)
+
+    moved = ops.convert_to_numpy(block.norm.moving_mean)
+    np.testing.assert_allclose(moved, 0.1 * mean, atol=1e-5)
+
+
+def test_dropout_after_the_gate_drops_whole_channels(monkeypatch):
+    keras.utils.set_random_seed(0)
+    inputs = np.random.default_rng(0).normal(size=(8, 12, 16))
+    block = MultiresBlock(dropout=0.5)
+    block.build(inputs.shape)
+    monkeypatch.setattr(block.norm, "call", lambda outputs: outputs)
+    block.multires_layer.dropout = 0.0
+    whole = ops.convert_to_numpy(block(inputs)) - inputs
+
+    outputs = ops.convert_to_numpy(block(inputs, training=True)) - inputs
+
+    dropped = np.all(np.abs(outputs) < 1e-6, axis=1)
+    assert 0.3 < dropped.mean() < 0.7
+    kept = np.where(dropped[:, None], 0, 2 * whole)
+    np.testing.assert_allclose(outputs, kept, atol=1e-5)
+
+
+def test_integers_are_read_as_floats():
+    inputs = np.random.default_rng(0).integers(0, 17, size=(2, 12, 3))
+    block = MultiresBlock()
+    expected = ops.convert_to_numpy(block(inputs.astype("float32")))
+    outputs = ops.convert_to_numpy(block(inputs.astype("uint8")))
+    np.testing.assert_array_equal(outputs, expected)
+
+
+def test_each_dense_draws_its_own_values_of_a_given_initializer():
+    options = {
+        "kernel_initializer": keras.initializers.RandomNormal(),
+        "activity_regularizer": "l2",
+    }
+    block = MultiresBlock(output_projection=True, **options)
+    block = MultiresBlock.from_config(block.get_config())
+    block.build((None, 8, 4))
+    mixing, projection = values([block.mixing.kernel, block.projection.kernel])
+    assert not np.isin(mixing, projection).any()
+
+
+def test_functions_serve_as_initializers():
+    def sevens(shape, dtype=None):
+        return ops.full(shape, 7, dtype=dtype)
+
+    block = MultiresBlock(kernel_initializer=sevens, skip_initializer=sevens)
+    block.build((None, 8, 4))
+    weights = [block.mixing.kernel, block.multires_layer.skip_weights]
+    assert all(np.all(weight == 7) for weight in values(weights))
+
+
 def test_dropout_drops_whole_channels():
     keras.utils.set_random_seed(0)
     inputs = np.random.default_rng(0).normal(size=(8, 12, 16))

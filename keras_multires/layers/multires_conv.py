@@ -62,12 +62,16 @@ class MultiresConv(BaseMultires):
     """
 
     def call(self, inputs, mask=None):
+        inputs = self._prepare(inputs, mask)
         return multires_memory(
-            self._mask_inputs(inputs, mask),
+            inputs,
             ops.cast(self.scaling_filter, inputs.dtype),
             ops.cast(self.wavelet_filter, inputs.dtype),
             self._counts,
         )
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape, self.memory_length)
+        counts = (
+            self._counts if self.built else self._counts_for(input_shape[1])
+        )
+        return (*input_shape, 1 + sum(counts))

@@ -162,12 +162,13 @@ class MultiresLayer(BaseMultires):
     def build(self, input_shape):
         super().build(input_shape)
         channels = input_shape[-1]
-        skip_fan_in = 1 if self.independent_skip else self.memory_length + 1
+        memory_length = 1 + sum(self._counts)
+        skip_fan_in = 1 if self.independent_skip else memory_length + 1
         self.memory_weights = self.add_weight(
             name="memory_weights",
-            shape=(self.memory_length, channels),
+            shape=(memory_length, channels),
             initializer=own_initializer(
-                self.memory_initializer, self.memory_length + 1
+                self.memory_initializer, memory_length + 1
             ),
             regularizer=self.memory_regularizer,
             constraint=self.memory_constraint,
@@ -183,7 +184,7 @@ class MultiresLayer(BaseMultires):
         )
 
     def call(self, inputs, mask=None, training=None):
-        inputs = self._mask_inputs(inputs, mask)
+        inputs = self._prepare(inputs, mask)
         if self._runs_fft(inputs.shape[1]):
             precision = at_least_float32(inputs.dtype)
             outputs = causal_conv(
@@ -283,7 +284,8 @@ class MultiresLayer(BaseMultires):
         """Outputs of the next time steps of a sequence, without dropout.
 
         However a sequence is cut into chunks, the outputs are those of the
-        whole sequence.
+        whole sequence. A call costs time in proportion to the receptive field
+        and the number of steps.
 
         Args:
             inputs: Float tensor `(batch, steps, channels)`, at least one step.
@@ -299,7 +301,7 @@ class MultiresLayer(BaseMultires):
         """
         self._check_built("step")
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
-        self._check_step_shapes(inputs.shape, state["history"].shape)
+        self._check_step(inputs.shape, state)
         weights = self._tree_weights(inputs.dtype)
         outputs, state = streaming.step(inputs, state, *weights, self._counts)
         outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
@@ -312,7 +314,7 @@ class MultiresLayer(BaseMultires):
                 "its `build` with their shape, first."
             )
 
-    def _check_step_shapes(self, input_shape, history_shape):
+    def _check_step(self, input_shape, state):
         self._check_input_shape(input_shape)
         batch_size, steps, channels = input_shape
         if channels != self.skip_weights.shape[0] or steps == 0:
@@ -321,13 +323,24 @@ class MultiresLayer(BaseMultires):
                 f"{self.skip_weights.shape[0]}) with at least one step. "
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
-        if None not in (batch_size, history_shape[0]) and (
-            batch_size != history_shape[0]
+        size = streaming.history_size(self.kernel_size, self._counts)
+        expected = (batch_size, size, channels)
+        if not isinstance(state, dict) or set(state) != {"history", "position"}:
+            raise ValueError(
+                "The state of `step` must be the dict that `initial_state` or "
+                f"the last `step` returned. Received: state={state!r}"
+            )
+        history = tuple(state["history"].shape)
+        # A batch size may be unknown while a graph is traced.
+        if len(history) != 3 or any(
+            None not in pair and pair[0] != pair[1]
+            for pair in zip(history, expected, strict=True)
         ):
             raise ValueError(
-                "The inputs of `step` must have the batch size of the state, "
-                f"{history_shape[0]}. "
-                f"Received: inputs.shape={tuple(input_shape)}"
+                "The state of `step` must be one of this layer and of the "
+                f"batch size of the inputs: its history, {expected}. Received: "
+                f"state['history'].shape={history}, "
+                f"inputs.shape={tuple(input_shape)}"
             )
 
     def compute_output_shape(self, input_shape):

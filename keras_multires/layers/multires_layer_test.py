@@ -9,9 +9,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from keras import ops
 
+from conftest import BACKEND
 from conftest import MODES
 from conftest import run_function
+from keras_multires.layers import multires_layer
+from keras_multires.layers.multires_layer import FFT_FROM_LENGTH
 from keras_multires.layers.multires_layer import MultiresLayer
+from keras_multires.ops.causal_conv import causal_conv
 from keras_multires.ops.memory import tree_size
 
 GOLDEN_LAYERS = sorted(
@@ -113,6 +117,81 @@ def test_tree_is_fft_is_a_slow_convolution_with_the_kernel(configuration, seed):
     for outputs in (tree, fft):
         error = np.abs(ops.convert_to_numpy(outputs) - expected).max()
         assert error < 2e-5 * scale
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "length", "uses_fft"),
+    [
+        ("tree", 4096, False),
+        ("fft", 1, True),
+        ("auto", FFT_FROM_LENGTH[BACKEND], True),
+        ("auto", FFT_FROM_LENGTH[BACKEND] - 1, False),
+    ],
+)
+def test_algorithm_decides_between_tree_and_fft(
+    monkeypatch, algorithm, length, uses_fft
+):
+    calls = []
+
+    def spy(inputs, kernel):
+        calls.append(kernel.shape)
+        return causal_conv(inputs, kernel)
+
+    monkeypatch.setattr(multires_layer, "causal_conv", spy)
+    layer = MultiresLayer(depth=2, algorithm=algorithm)
+    layer(np.ones((1, length, 1)))
+    assert calls == [(min(length, 4), 1)] * uses_fft
+
+
+@pytest.mark.parametrize("algorithm", ["tree", "fft"])
+def test_integers_are_read_as_floats(algorithm):
+    inputs = np.random.default_rng(0).integers(0, 17, size=(2, 12, 3))
+    layer = MultiresLayer(algorithm=algorithm)
+    expected = ops.convert_to_numpy(layer(inputs.astype("float32")))
+    for dtype in ("uint8", "int32"):
+        outputs = ops.convert_to_numpy(layer(inputs.astype(dtype)))
+        assert outputs.dtype == "float32"
+        np.testing.assert_array_equal(outputs, expected)
+
+
+def test_half_precision_rounds_the_inputs_and_outputs_of_the_fft_alone():
+    options = {"depth": 8, "algorithm": "fft", "activation": None}
+    layer = MultiresLayer(**options, dtype="mixed_bfloat16")
+    exact = MultiresLayer(**options)
+    inputs = np.random.default_rng(0).normal(size=(2, 200, 3))
+    inputs = ops.cast(ops.cast(inputs, "bfloat16"), "float32")
+    layer.build(inputs.shape)
+    exact.build(inputs.shape)
+    exact.set_weights(layer.get_weights())
+
+    outputs = ops.convert_to_numpy(ops.cast(layer(inputs), "float32"))
+
+    # bfloat16 holds 8 bits: one rounding is at most 2**-9 of the value.
+    expected = ops.convert_to_numpy(exact(inputs))
+    error = np.abs(outputs - expected)
+    assert np.all(error <= 2**-8 * np.abs(expected) + 1e-6)
+    assert error.max() > 0
+
+
+def test_a_seeded_initializer_gives_two_filters():
+    initializer = keras.initializers.RandomUniform(seed=1)
+    filters = []
+    for _ in range(2):
+        layer = MultiresLayer(filter_initializer=initializer)
+        layer.build((None, 8, 3))
+        for weight in (layer.scaling_filter, layer.wavelet_filter):
+            filters.append(ops.convert_to_numpy(weight))
+    assert not np.array_equal(filters[0], filters[1])
+    np.testing.assert_array_equal(filters[:2], filters[2:])
+
+
+def test_integers_of_numpy_are_integers():
+    layer = MultiresLayer(np.int64(3), np.int32(40), "uniform", np.int8(9))
+    assert layer.receptive_field == (2**40 - 1) * 2 + 1
+    assert layer(np.ones((1, 5, 2))).shape == (1, 5, 2)
+    config = layer.get_config()
+    for name in ("kernel_size", "depth", "memory_size"):
+        assert type(config[name]) is int
 
 
 @pytest.mark.parametrize(
@@ -264,7 +343,7 @@ def test_initial_weights_follow_the_stated_distributions(independent_skip):
     keras.utils.set_random_seed(0)
     layer = MultiresLayer(kernel_size=4, independent_skip=independent_skip)
     layer.build((None, 100, 20_000))
-    memory_limit = (layer.memory_length + 1) ** -0.5
+    memory_limit = (layer.memory_weights.shape[0] + 1) ** -0.5
     limits = {
         "scaling_filter": 0.5,
         "wavelet_filter": 0.5,
@@ -358,8 +437,18 @@ def test_step_refuses_another_batch_size_and_an_empty_chunk():
     layer = MultiresLayer()
     layer.build((2, 20, 3))
     for shape in ((3, 20, 3), (2, 0, 3)):
-        with pytest.raises(ValueError, match=r"Received: inputs\.shape"):
+        with pytest.raises(ValueError, match=r"Received: .*inputs\.shape"):
             layer.step(np.ones(shape), layer.initial_state(2))
+
+
+def test_step_refuses_the_state_of_another_layer():
+    layer = MultiresLayer()
+    layer.build((2, 20, 3))
+    deeper = MultiresLayer(depth=6)
+    deeper.build((2, 20, 3))
+    for state in (deeper.initial_state(2), {}, None):
+        with pytest.raises(ValueError, match="Received: state"):
+            layer.step(np.ones((2, 1, 3)), state)
 
 
 def test_what_needs_weights_says_so_on_a_layer_without():

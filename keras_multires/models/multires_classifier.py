@@ -97,10 +97,13 @@ class MultiresClassifier(ChecksTokenIds, keras.Model):
         algorithm="auto",
         **kwargs,
     ):
-        check_integer("num_classes", num_classes)
-        check_integer("length", length)
+        num_classes = check_integer("num_classes", num_classes)
+        length = check_integer("length", length)
+        if vocabulary_size is not None:
+            vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
+            kwargs["autocast"] = False  # as in `MultiresNet`
         if input_channels is not None:
-            check_integer("input_channels", input_channels)
+            input_channels = check_integer("input_channels", input_channels)
             if vocabulary_size is not None:
                 raise ValueError(
                     "Only one of `input_channels` and `vocabulary_size` can be "
@@ -168,6 +171,7 @@ class MultiresClassifier(ChecksTokenIds, keras.Model):
         return cls(**{**cls.presets[preset], **overrides})
 
     def build(self, input_shape):
+        self.backbone.check_input_shape(input_shape)
         # The depth follows from `length`, whatever the length at hand.
         build_shape = (input_shape[0], self.length, *input_shape[2:])
         self.backbone.build(build_shape)
@@ -253,7 +257,7 @@ class MultiresClassifier(ChecksTokenIds, keras.Model):
         own = super().get_config()
         backbone = self.backbone.get_config()
         for name in ("output_projection", *own):
-            backbone.pop(name)
+            backbone.pop(name, None)
         return {
             **own,
             **backbone,

@@ -98,6 +98,30 @@ def test_logits_are_those_of_the_published_classifier(
     np.testing.assert_allclose(ops.convert_to_numpy(outputs), logits, atol=1e-4)
 
 
+# What the number of parameters does not show.
+OTHER_SETTINGS = {
+    "scifar": (1024, "layer", 0.25, False),
+    "listops": (2048, "batch", 0.1, True),
+    **{
+        name: (1000, "layer", 0.2, False)
+        for name in PARAMETERS
+        if name.startswith("ptbxl")
+    },
+}
+
+
+@pytest.mark.parametrize("preset", OTHER_SETTINGS)
+def test_presets_have_the_published_settings(preset):
+    model = MultiresClassifier.from_preset_config(preset)
+    (block, *_) = model.backbone.blocks
+    assert OTHER_SETTINGS[preset] == (
+        model.length,
+        block.normalization,
+        block.dropout,
+        block.multires_layer.independent_skip,
+    )
+
+
 @pytest.mark.parametrize("preset", PARAMETERS)
 def test_presets_have_the_published_number_of_parameters(preset):
     model = MultiresClassifier.from_preset_config(preset)
@@ -157,6 +181,14 @@ def test_padding_changes_no_logit():
     outputs = ops.convert_to_numpy(model(padded, mask=mask))
 
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+def test_pooling_in_half_precision_does_not_overflow():
+    model = small_classifier(dtype="mixed_float16", length=64)
+    (block,) = model.backbone.blocks
+    block.norm.beta.assign(np.full(4, 3_000.0))
+    logits = ops.convert_to_numpy(model(sequences(64)))
+    assert np.all(np.isfinite(logits))
 
 
 def test_masks_of_earlier_layers_are_honoured():
@@ -267,12 +299,31 @@ def test_length_sets_the_depth_and_other_lengths_run():
         ({"input_channels": 1.5}, "input_channels=1.5"),
         ({"vocabulary_size": 5}, "input_channels=2, vocabulary_size=5"),
         ({"hidden_dim": -4}, "hidden_dim=-4"),
+        ({"vocabulary_size": 0, "input_channels": None}, "vocabulary_size=0"),
         ({"wavelet": "db2", "kernel_size": 3}, "kernel_size=3"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
         small_classifier(**options)
+
+
+def test_inputs_of_another_rank_are_refused_as_they_came():
+    model = small_classifier(input_channels=None)
+    with pytest.raises(ValueError, match=r"Received: input_shape=\(2, 5\)"):
+        model(np.ones((2, 5)))
+
+
+def test_integers_of_numpy_are_integers():
+    model = small_classifier(
+        num_classes=np.int64(3),
+        length=np.int64(16),
+        input_channels=np.int64(2),
+        hidden_dim=np.int64(4),
+        num_layers=np.int64(1),
+        kernel_size=np.int64(2),
+    )
+    assert model.predict(sequences(), verbose=0).shape == (5, 3)
 
 
 def test_a_changed_number_of_channels_is_refused():

@@ -79,10 +79,13 @@ class MultiresNet(ChecksTokenIds, keras.Model):
         output_projection=False,
         **kwargs,
     ):
-        check_integer("hidden_dim", hidden_dim)
-        check_integer("num_layers", num_layers)
+        hidden_dim = check_integer("hidden_dim", hidden_dim)
+        num_layers = check_integer("num_layers", num_layers)
         if vocabulary_size is not None:
-            check_integer("vocabulary_size", vocabulary_size)
+            vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
+            # A policy of half precision would round the ids that come as
+            # floats, as those of a `keras.Input` do by default.
+            kwargs["autocast"] = False
         weight_options = pop_weight_options(kwargs)
         super().__init__(**kwargs)
         self.hidden_dim = hidden_dim
@@ -108,16 +111,21 @@ class MultiresNet(ChecksTokenIds, keras.Model):
         ]
         self.supports_masking = True
 
-    def build(self, input_shape):
-        rank = 3 if self.vocabulary_size is None else 2
-        if len(input_shape) != rank:
-            expected = "(batch, length, input_channels)"
-            if rank == 2:
-                expected = "(batch, length), since `vocabulary_size` is given"
+    def check_input_shape(self, input_shape):
+        """Raises a `ValueError` for a shape of inputs that cannot be built."""
+        expected = "(batch, length), since `vocabulary_size` is given"
+        rank = 2
+        if self.vocabulary_size is None:
+            expected = "(batch, length, input_channels), with known channels"
+            rank = 3
+        if len(input_shape) != rank or input_shape[2:] == (None,):
             raise ValueError(
                 f"The inputs must have the shape {expected}. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
+
+    def build(self, input_shape):
+        self.check_input_shape(input_shape)
         batch_size, length = input_shape[:2]
         # The blocks first: they check the shape before any weight is made.
         for block in self.blocks:
@@ -145,19 +153,30 @@ class MultiresNet(ChecksTokenIds, keras.Model):
             )
             axes = {}
         self.encoder.build(input_shape)
-        self.input_spec = keras.layers.InputSpec(ndim=rank, axes=axes)
+        self.input_spec = keras.layers.InputSpec(
+            ndim=len(input_shape), axes=axes
+        )
 
     def call(self, inputs, mask=None, training=None):
-        if self.vocabulary_size is not None:
-            check_token_ids(inputs, self.vocabulary_size)
         mask = self.compute_mask(inputs, mask)
-        outputs = self.encoder(inputs)
-        if mask is not None:
-            # Padding may hold anything, NaN included, and must not spread.
-            outputs = ops.where(ops.expand_dims(mask, -1), outputs, 0)
+        if mask is None:
+            outputs = self._encode(inputs)
+        else:
+            valid = ops.expand_dims(mask, -1)
+            if self.vocabulary_size is None:
+                # Padding may hold anything. A NaN would spread to the gradient
+                # of the encoder, even where its output is not used.
+                inputs = ops.where(valid, inputs, 0)
+            outputs = ops.where(valid, self._encode(inputs), 0)
         for block in self.blocks:
             outputs = block(outputs, mask=mask, training=training)
         return outputs
+
+    def _encode(self, inputs):
+        if self.vocabulary_size is not None:
+            check_token_ids(inputs, self.vocabulary_size)
+            inputs = ops.cast(inputs, "int32")
+        return self.encoder(inputs)
 
     def compute_mask(self, inputs, mask=None):
         if mask is None and self.vocabulary_size is not None:
@@ -195,7 +214,8 @@ class MultiresNet(ChecksTokenIds, keras.Model):
         whole sequence.
 
         Args:
-            inputs: The next steps, at least one, as in the model's call.
+            inputs: The next steps, at least one and none of them padding, as
+                in the model's call.
             state: The state that `initial_state` or the last `step` returned.
 
         Returns:
@@ -206,10 +226,17 @@ class MultiresNet(ChecksTokenIds, keras.Model):
             ValueError: if the inputs do not fit the model or the state, or the
                 model is not built.
         """
-        inputs = ops.convert_to_tensor(inputs)
-        if self.vocabulary_size is not None:
-            check_token_ids(inputs, self.vocabulary_size)
-        outputs = self.encoder(inputs)
+        if not self.built:
+            raise ValueError(
+                "`step` needs a built model: call the model on inputs, or its "
+                "`build` with their shape, first."
+            )
+        if len(state) != self.num_layers:
+            raise ValueError(
+                "The state of `step` must be a list of one state a block, "
+                f"{self.num_layers}. Received: len(state)={len(state)}"
+            )
+        outputs = self._encode(ops.convert_to_tensor(inputs))
         states = []
         for block, block_state in zip(self.blocks, state, strict=True):
             outputs, block_state = block.step(outputs, block_state)
@@ -220,7 +247,7 @@ class MultiresNet(ChecksTokenIds, keras.Model):
         own = super().get_config()
         block = self.blocks[0].get_config()
         for name in own:
-            block.pop(name)
+            block.pop(name, None)
         return {
             **own,
             **block,

@@ -66,6 +66,65 @@ def test_right_padding_changes_no_valid_output(tokens, normalization):
     assert np.all(np.isfinite(outputs))
 
 
+def test_padding_of_nan_leaves_the_weights_finite():
+    net = MultiresNet(**options_of(tokens=False))
+    sequences, mask = keras.Input((38, 3)), keras.Input((38,), dtype="bool")
+    model = keras.Model([sequences, mask], net(sequences, mask=mask))
+    model.compile("sgd", "mse")
+    inputs = np.pad(
+        random_inputs(tokens=False),
+        [(0, 0), (0, 8), (0, 0)],
+        constant_values=np.nan,
+    )
+    valid = np.broadcast_to(np.arange(38) < 30, (2, 38))
+    before = net.get_weights()
+    model.fit([inputs, valid], np.zeros((2, 38, 4)), verbose=0)
+    after = net.get_weights()
+    assert all(np.all(np.isfinite(weight)) for weight in after)
+    assert any(np.any(a != b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_does_not_round_token_ids(policy):
+    options = options_of(tokens=True, vocabulary_size=3_002)
+    net = MultiresNet(**options, dtype=policy)
+    token_ids = np.array([[3_001, 2_999, 257]])
+    expected = ops.convert_to_numpy(ops.cast(net(token_ids), "float32"))
+    model = keras.Sequential([keras.Input((3,)), net])
+    outputs = model.predict(token_ids.astype("float32"), verbose=0)
+    np.testing.assert_allclose(outputs.astype("float32"), expected, atol=0.05)
+
+
+def test_options_reach_every_block():
+    options = {
+        "kernel_size": 3,
+        "depth": 2,
+        "memory": "uniform",
+        "memory_size": 4,
+        "independent_skip": True,
+        "algorithm": "fft",
+        "normalization": "batch",
+        "dropout": 0.3,
+        "output_projection": True,
+        "kernel_regularizer": keras.regularizers.L2(0.5),
+    }
+    net = MultiresNet(**options_of(tokens=False), **options)
+    assert len(net.blocks) == 2
+    for block in net.blocks:
+        config = block.get_config()
+        regularizer = config.pop("kernel_regularizer")
+        assert regularizer["config"] == {"l2": 0.5}
+        assert (
+            config.items()
+            >= {
+                name: value
+                for name, value in options.items()
+                if name != "kernel_regularizer"
+            }.items()
+        )
+        assert block.channel_dropout.rate == 0.3
+
+
 def test_mask_of_the_tokens_reaches_the_next_layer():
     net = MultiresNet(**options_of(tokens=True))
     tokens = keras.Input((12,), dtype="int32")
@@ -155,3 +214,12 @@ def test_what_needs_weights_says_so_on_a_net_without():
     net = MultiresNet(**options_of(tokens=False))
     with pytest.raises(ValueError, match="built layer"):
         net.initial_state(1)
+    with pytest.raises(ValueError, match="built model"):
+        net.step(random_inputs(tokens=False), [])
+
+
+def test_step_refuses_the_state_of_another_net():
+    net = MultiresNet(**options_of(tokens=False))
+    net.build((2, 30, 3))
+    with pytest.raises(ValueError, match=r"Received: len\(state\)=1"):
+        net.step(random_inputs(tokens=False), net.initial_state(2)[:1])

@@ -51,23 +51,40 @@ def check_token_ids(token_ids, vocabulary_size):
 class ChecksTokenIds:
     """Mix-in for models of tokens: arrays are checked before a loop starts.
 
-    Inside `fit`, `evaluate` and `predict` the model is compiled, and sees no
-    values. JAX would turn an id outside the vocabulary into NaN, silently.
+    Inside `fit` and the like the model is compiled, and sees no values. JAX
+    would turn an id outside the vocabulary into NaN, silently. What comes as a
+    data set rather than an array is not checked.
+
     A model that uses this sets `vocabulary_size`, None if it takes no tokens.
     """
 
-    def _check_array(self, array):
-        if self.vocabulary_size is not None and isinstance(array, np.ndarray):
-            check_token_ids(array, self.vocabulary_size)
+    def _check(self, token_ids):
+        is_array = isinstance(token_ids, np.ndarray) or ops.is_tensor(token_ids)
+        if self.vocabulary_size is not None and is_array:
+            check_token_ids(token_ids, self.vocabulary_size)
 
     def fit(self, x=None, *args, **kwargs):
-        self._check_array(x)
+        self._check(x)
+        if isinstance(kwargs.get("validation_data"), (tuple, list)):
+            self._check(kwargs["validation_data"][0])
         return super().fit(x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
-        self._check_array(x)
+        self._check(x)
         return super().evaluate(x, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
-        self._check_array(x)
+        self._check(x)
         return super().predict(x, *args, **kwargs)
+
+    def train_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        self._check(x)
+        return super().predict_on_batch(x)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_multires.models.multires_classifier import MultiresClassifier
 
@@ -27,6 +28,16 @@ def test_ids_outside_the_vocabulary_are_refused_before_any_work(
         lambda: model.predict(token_ids, verbose=0),
         lambda: model.evaluate(token_ids, np.ones((2, 3)), verbose=0),
         lambda: model.fit(token_ids, np.ones((2, 3)), verbose=0),
+        lambda: model.fit(
+            np.ones((2, 8)),
+            np.ones((2, 3)),
+            validation_data=(token_ids, np.ones((2, 3))),
+            verbose=0,
+        ),
+        lambda: model.predict(ops.convert_to_tensor(token_ids), verbose=0),
+        lambda: model.train_on_batch(token_ids, np.ones((2, 3))),
+        lambda: model.test_on_batch(token_ids, np.ones((2, 3))),
+        lambda: model.predict_on_batch(token_ids),
     ):
         with pytest.raises(ValueError, match=message):
             call()

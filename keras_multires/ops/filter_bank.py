@@ -40,8 +40,8 @@ def default_depth(length, kernel_size):
     Returns:
         Integer, `ceil(log2((N - 1) / (K - 1) + 1))`, and at least 1.
     """
-    check_integer("length", length)
-    check_integer("kernel_size", kernel_size, 2)
+    length = check_integer("length", length)
+    kernel_size = check_integer("kernel_size", kernel_size, 2)
     depth = 1
     while receptive_field(kernel_size, depth) < length:
         depth += 1

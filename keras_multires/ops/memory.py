@@ -33,6 +33,9 @@ def check_memory(memory, memory_size):
         memory: As in `detail_counts`.
         memory_size: As in `detail_counts`.
 
+    Returns:
+        `memory_size` as an `int`, or None.
+
     Raises:
         ValueError: if an argument is out of its range.
     """
@@ -42,8 +45,9 @@ def check_memory(memory, memory_size):
             "`memory_size` must be given for memory='uniform'. "
             "Received: memory_size=None"
         )
-    if memory_size is not None:
-        check_integer("memory_size", memory_size)
+    if memory_size is None:
+        return None
+    return check_integer("memory_size", memory_size)
 
 
 def tree_size(kernel_size, depth):
@@ -56,8 +60,8 @@ def tree_size(kernel_size, depth):
     Returns:
         Integer: the largest `memory_size` of the `"uniform"` memory.
     """
-    check_integer("kernel_size", kernel_size, 2)
-    check_integer("depth", depth)
+    kernel_size = check_integer("kernel_size", kernel_size, 2)
+    depth = check_integer("depth", depth)
     return 1 + sum(
         _dependency_count(level, kernel_size, depth)
         for level in range(1, depth + 1)
@@ -83,8 +87,8 @@ def detail_counts(kernel_size, depth, memory="fading", memory_size=None):
         ValueError: if an argument is out of its range, or the tree holds fewer
             than `memory_size` coefficients.
     """
-    check_integer("kernel_size", kernel_size, 2)
-    check_integer("depth", depth)
+    kernel_size = check_integer("kernel_size", kernel_size, 2)
+    depth = check_integer("depth", depth)
     check_memory(memory, memory_size)
     if memory == "fading":
         if memory_size is not None and memory_size != depth + 1:

@@ -29,6 +29,19 @@ def _ring_sizes(kernel_size, counts):
     return sizes
 
 
+def history_size(kernel_size, counts):
+    """Past values per channel that the state holds.
+
+    Args:
+        kernel_size: Integer, taps `K` of the two filters.
+        counts: Detail coefficients of each level, coarsest first.
+
+    Returns:
+        Integer.
+    """
+    return sum(_ring_sizes(kernel_size, counts))
+
+
 def initial_state(batch_size, channels, kernel_size, counts, dtype):
     """State before the first time step: a past of zeros.
 
@@ -43,7 +56,7 @@ def initial_state(batch_size, channels, kernel_size, counts, dtype):
         A dict of tensors: `"history"`, `(batch_size, size, channels)`, and
         `"position"`, an int32 scalar.
     """
-    size = sum(_ring_sizes(kernel_size, counts))
+    size = history_size(kernel_size, counts)
     return {
         "history": ops.zeros((batch_size, size, channels), dtype=dtype),
         "position": ops.zeros((), dtype="int32"),
