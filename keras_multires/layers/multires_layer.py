@@ -228,10 +228,14 @@ class MultiresLayer(BaseMultires):
         )
 
     def _short_kernel(self, length):
-        """The kernel up to `length` or the receptive field."""
-        weights = self._tree_weights(self.variable_dtype)
+        """The kernel up to `length` or the receptive field, in full precision.
+
+        Not in half precision even where the weights are: the FFT is not.
+        """
+        precision = at_least_float32(self.variable_dtype)
+        weights = self._tree_weights(precision)
         kernel = synthesis(*weights, self._counts, length)
-        skip = ops.expand_dims(self.skip_weights, 0)
+        skip = ops.cast(self.skip_weights, precision)
         return ops.concatenate([kernel[:1] + skip, kernel[1:]], axis=0)
 
     def kernel(self, length):
@@ -243,8 +247,8 @@ class MultiresLayer(BaseMultires):
             length: Integer, number of lags.
 
         Returns:
-            Float tensor `(length, channels)` in lag order, the skip weights
-            included, zero beyond the receptive field.
+            Tensor `(length, channels)`, float32 or float64, in lag order, the
+            skip weights included, zero beyond the receptive field.
 
         Raises:
             ValueError: if `length` is not a positive integer, or the layer is

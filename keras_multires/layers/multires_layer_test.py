@@ -154,15 +154,18 @@ def test_integers_are_read_as_floats(algorithm):
         np.testing.assert_array_equal(outputs, expected)
 
 
-def test_half_precision_rounds_the_inputs_and_outputs_of_the_fft_alone():
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
+def test_half_precision_rounds_the_inputs_and_outputs_of_the_fft_alone(policy):
     options = {"depth": 8, "algorithm": "fft", "activation": None}
-    layer = MultiresLayer(**options, dtype="mixed_bfloat16")
+    layer = MultiresLayer(**options, dtype=policy)
     exact = MultiresLayer(**options)
     inputs = np.random.default_rng(0).normal(size=(2, 200, 3))
     inputs = ops.cast(ops.cast(inputs, "bfloat16"), "float32")
     layer.build(inputs.shape)
     exact.build(inputs.shape)
-    exact.set_weights(layer.get_weights())
+    for name in WEIGHTS:
+        weight = ops.cast(getattr(layer, name), "float32")
+        getattr(exact, name).assign(weight)
 
     outputs = ops.convert_to_numpy(ops.cast(layer(inputs), "float32"))
 
