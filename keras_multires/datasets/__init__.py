@@ -1,5 +1,6 @@
-"""Data sets of the worked examples."""
+"""Data sets of the examples, as numpy arrays."""
 
 from keras_multires.datasets import digits
+from keras_multires.datasets import listops
 
-__all__ = ["digits"]
+__all__ = ["digits", "listops"]
