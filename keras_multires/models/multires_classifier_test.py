@@ -98,6 +98,12 @@ def test_logits_are_those_of_the_published_classifier(
     np.testing.assert_allclose(ops.convert_to_numpy(outputs), logits, atol=1e-4)
 
 
+def test_published_tokens_need_no_mask(published):
+    model, inputs, _, logits = published
+    outputs = ops.convert_to_numpy(model(inputs))
+    np.testing.assert_allclose(outputs, logits, atol=1e-4)
+
+
 # What the number of parameters does not show.
 OTHER_SETTINGS = {
     "scifar": (1024, "layer", 0.25, False),
