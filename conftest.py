@@ -36,7 +36,7 @@ def run_layer_test():
     case.doCleanups()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def golden():
     """Reads a golden file: `(config, arrays)`."""
 

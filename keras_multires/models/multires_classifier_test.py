@@ -1,5 +1,3 @@
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -64,12 +62,10 @@ def set_published_weights(model, weights):
     scope="module",
     params=["linear_layernorm", "uniform", "embedding_batchnorm"],
 )
-def published(request):
+def published(request, golden):
     """A published classifier, its inputs, mask and logits."""
     name = request.param
-    with np.load(GOLDEN / f"classifier_{name}.npz") as file:
-        arrays = dict(file)
-    config = json.loads(str(arrays["config"]))
+    config, arrays = golden(f"classifier_{name}")
     config.pop("pooling")
     model = MultiresClassifier(**config)
     set_published_weights(model, published_weights(name))

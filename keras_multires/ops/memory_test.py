@@ -33,15 +33,15 @@ def test_uniform_memory_holds_the_dependency_tree(kernel_size, depth):
         assert lags == lags_of_level[level]
 
 
-@pytest.mark.parametrize("memory_size", range(1, 22))
+@pytest.mark.parametrize("memory_size", range(1, tree_size(3, 3) + 1))
 def test_uniform_memory_takes_levels_coarse_to_fine(memory_size):
     whole = detail_counts(3, 3, "uniform", tree_size(3, 3))  # (1, 3, 7)
 
-    counts = detail_counts(3, 3, "uniform", min(memory_size, 12))
+    counts = detail_counts(3, 3, "uniform", memory_size)
 
-    assert 1 + sum(counts) == min(memory_size, 12)
+    assert 1 + sum(counts) == memory_size
     cut = [i for i, count in enumerate(counts) if count < whole[i]]
-    assert all(count == 0 for i in cut[1:] for count in [counts[i]])
+    assert all(counts[i] == 0 for i in cut[1:])
 
 
 def test_fading_memory_holds_one_coefficient_of_each_level():
