@@ -15,18 +15,19 @@ tokenizer("[MAX 2 9 [MIN 4 7 ] 0 ] [END]".split())
 
 import collections
 import concurrent.futures
+import functools
 import hashlib
 import itertools
 import os
 import re
 import statistics
-import uuid
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_multires.argument_checks import check_integer
+from keras_multires.datasets import cache
 
 VOCABULARY = (
     "[PAD]",
@@ -156,21 +157,26 @@ def load_data(
     if num_workers is None:
         num_workers = os.cpu_count() or 1
     check_integer("num_workers", num_workers)
-    if cache_dir is None:
-        cache_dir = Path(os.environ.get("KERAS_HOME", "~/.keras"), "datasets")
     sizes = (num_train, num_validation, num_test)
     name = "-".join(map(str, (f"v{_CACHE_VERSION}", f"seed{seed}", *sizes)))
-    path = Path(cache_dir).expanduser() / f"listops-{name}.npz"
-    if path.exists():
-        return _read_cache(path, sizes)
     # Before the work, so that a folder that cannot be made costs no time.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    inputs, targets = _generate(seed, sum(sizes), num_workers, verbose)
-    edges = (num_test, num_test + num_validation)
-    parts = zip(np.split(inputs, edges), np.split(targets, edges), strict=True)
-    test, validation, train = parts
-    _write_cache(path, (train, validation, test))
-    return train, validation, test
+    path = cache.cache_file(f"listops-{name}.npz", cache_dir)
+    if path.exists():
+        arrays = cache.read_arrays(
+            path, functools.partial(_check_arrays, sizes=sizes)
+        )
+    else:
+        inputs, targets = _generate(seed, sum(sizes), num_workers, verbose)
+        edges = (num_test, num_test + num_validation)
+        arrays = {}
+        for kind, array in (("inputs", inputs), ("targets", targets)):
+            parts = np.split(array, edges)
+            for part, rows in zip(reversed(_PARTS), parts, strict=True):
+                arrays[f"{part}_{kind}"] = rows
+        cache.write_arrays(path, arrays)
+    return tuple(
+        (arrays[f"{part}_inputs"], arrays[f"{part}_targets"]) for part in _PARTS
+    )
 
 
 def evaluate(expression):
@@ -424,45 +430,18 @@ def _apply(operators, arguments, values):
     )
 
 
-def _write_cache(path, parts):
-    arrays = {}
-    for name, (inputs, targets) in zip(_PARTS, parts, strict=True):
-        arrays[f"{name}_inputs"] = inputs
-        arrays[f"{name}_targets"] = targets
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _read_cache(path, sizes):
-    parts = []
-    # Not in the `try`: a file that may not be read is no damaged file.
-    with open(path, "rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                for name, size in zip(_PARTS, sizes, strict=True):
-                    inputs = arrays[f"{name}_inputs"]
-                    targets = arrays[f"{name}_targets"]
-                    if (
-                        (inputs.shape, inputs.dtype)
-                        != ((size, LENGTH), "uint8")
-                        or (targets.shape, targets.dtype) != ((size,), "int32")
-                        or inputs.max() >= len(VOCABULARY)
-                        or not np.isin(targets, range(10)).all()
-                    ):
-                        raise ValueError(f"Unexpected contents of {name}.")
-                    parts.append((inputs, targets))
-        # A damaged archive raises errors of half a dozen modules.
-        except Exception as error:
-            raise ValueError(
-                f"The kept ListOps data are damaged: {path}. Delete the file, "
-                "and they are generated again."
-            ) from error
-    return tuple(parts)
+def _check_arrays(arrays, sizes):
+    """Raises an error if kept arrays are not sequences of these sizes."""
+    for name, size in zip(_PARTS, sizes, strict=True):
+        inputs = arrays[f"{name}_inputs"]
+        targets = arrays[f"{name}_targets"]
+        if (
+            (inputs.shape, inputs.dtype) != ((size, LENGTH), "uint8")
+            or (targets.shape, targets.dtype) != ((size,), "int32")
+            or inputs.max() >= len(VOCABULARY)
+            or not np.isin(targets, range(10)).all()
+        ):
+            raise ValueError(f"Unexpected contents of {name}.")
 
 
 def _read_directory(directory):

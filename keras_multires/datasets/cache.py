@@ -1,0 +1,89 @@
+"""Arrays kept on disk, so that a data set is prepared only once.
+
+A file is there whole or not at all: it is written under a temporary name and
+renamed. It is never unpickled.
+"""
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+
+def cache_file(name, cache_dir=None):
+    """Path of a file of the cache, whose folder is made if it is missing.
+
+    Args:
+        name: Name of the file. What it holds must follow from its name.
+        cache_dir: Folder of the cache. Defaults to `datasets` in Keras's own
+            folder, `~/.keras` or `$KERAS_HOME`.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        OSError: if the folder cannot be made.
+    """
+    if cache_dir is None:
+        cache_dir = Path(os.environ.get("KERAS_HOME", "~/.keras"), "datasets")
+    folder = Path(cache_dir).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name
+
+
+@contextlib.contextmanager
+def write_whole(path):
+    """Context that opens a file for bytes and gives it its name at the end.
+
+    After an error nothing is left of it, and an earlier file of that name
+    stays as it was.
+
+    Args:
+        path: `pathlib.Path` of the file.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_arrays(path, arrays, compress=True):
+    """Writes a dict of arrays as an `.npz` archive, whole or not at all."""
+    save = np.savez_compressed if compress else np.savez
+    with write_whole(path) as file:
+        save(file, **arrays)
+
+
+def read_arrays(path, check):
+    """Reads what `write_arrays` wrote.
+
+    Args:
+        path: `pathlib.Path` of an archive.
+        check: Function that takes the dict of arrays and raises any error if
+            they are not what the file should hold.
+
+    Returns:
+        A dict of arrays.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        ValueError: if it is damaged, with the remedy.
+    """
+    # Not in the `try`: a file that may not be read is no damaged file.
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
+            check(arrays)
+        # A damaged archive raises errors of half a dozen modules.
+        except Exception as error:
+            raise ValueError(
+                f"The kept data are damaged: {path}. Delete the file, and it "
+                "is made again."
+            ) from error
+    return arrays
