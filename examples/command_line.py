@@ -5,14 +5,60 @@ Keras only inside the functions that run after the options are read, and
 `training_options` has chosen the backend by then.
 """
 
+import contextlib
+import dataclasses
+import functools
 import importlib.util
 import os
-import tempfile
 from pathlib import Path
 
 import click
 
 BACKENDS = ("jax", "tensorflow", "torch")
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """The size of an experiment.
+
+    Args:
+        model: Dict of arguments of the model.
+        learning_rate: Float, after the warm-up and before the decay.
+        weight_decay: Float, of AdamW.
+        epochs: Integer, passes over the training set.
+        batch_size: Integer, sequences in a training step.
+        warmup_epochs: Float, passes in which the learning rate rises from 0.
+        data: Dict of arguments of the data set.
+    """
+
+    model: dict
+    learning_rate: float
+    weight_decay: float
+    epochs: int
+    batch_size: int
+    warmup_epochs: float = 0
+    data: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """What the command line says of a training.
+
+    Its attributes are the options of `training_options`. `preset` is the
+    `Preset` with the epochs and the batch size that were asked for, and
+    `preset_name` its name.
+    """
+
+    backend: str
+    preset_name: str
+    preset: Preset
+    output_dir: Path
+    seed: int
+    dtype_policy: str
+    jit_compile: str
+    resume: bool
+    data_dir: Path | None = None
 
 
 def _is_installed(backend):
@@ -40,80 +86,184 @@ def _choose_backend(context, parameter, backend):
     return backend
 
 
-def _make_output_dir(context, parameter, path):
-    """Finds out before the training, not after, whether files can be saved."""
+@contextlib.contextmanager
+def usage_errors(option):
+    """Context in which bad input is an error of an option, not a traceback.
+
+    Args:
+        option: Name of the option that gave the input.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise click.BadParameter(
-            f"cannot write to {str(path)!r}: {error.strerror}",
-            context,
-            parameter,
-        ) from error
-    return path
+        yield
+    except (ImportError, OSError, ValueError) as error:
+        raise click.UsageError(f"{option}: {error}") from error
 
 
-def training_options(output_dir, epochs, batch_size):
+def _options(decorators):
+    """One decorator of several options, which --help lists in this order."""
+
+    def decorate(function):
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def training_options(output_dir, presets, data=None):
     """Decorator with the options of a script that trains a model.
 
     Args:
         output_dir: Default of `--output-dir`.
-        epochs: Default of `--epochs`.
-        batch_size: Default of `--batch-size`.
+        presets: Dict from names to `Preset`, the choices of `--preset`.
+        data: What the folder of `--data-dir` holds, if there is such an
+            option.
 
     Returns:
-        A decorator of a function that takes `backend`, `output_dir` (a
-        `pathlib.Path` of a folder that can be written to), `epochs`,
-        `batch_size` and `seed`. When the function runs, the environment tells
-        Keras to use the backend.
+        A decorator of a function that takes `options`, a `TrainingOptions`,
+        beside what other decorators give it. When the function runs, the
+        environment tells Keras to use the backend.
     """
-    options = (
-        click.option(
-            "--backend",
-            type=click.Choice(BACKENDS),
-            envvar="KERAS_BACKEND",
-            default=_first_installed,
-            callback=_choose_backend,
-            help="Backend of Keras.  [default: environment variable "
-            "KERAS_BACKEND, or the first one installed]",
-        ),
-        click.option(
-            "--output-dir",
-            type=click.Path(path_type=Path),
-            default=output_dir,
-            show_default=True,
-            callback=_make_output_dir,
-            help="Folder for the results, made if missing.",
-        ),
-        click.option(
-            "--epochs",
-            type=click.IntRange(min=1),
-            default=epochs,
-            show_default=True,
-            help="Passes over the training set.",
-        ),
-        click.option(
-            "--batch-size",
-            type=click.IntRange(min=1),
-            default=batch_size,
-            show_default=True,
-            help="Sequences in a training step.",
-        ),
-        click.option(
-            "--seed",
-            type=click.IntRange(0, 2**32 - 1),
-            default=0,
-            show_default=True,
-            help="Seed of the initial weights, the shuffling and the dropout.",
-        ),
-    )
 
-    def decorate(function):
-        # Applied last to first, so that --help lists them first to last.
-        for option in reversed(options):
-            function = option(function)
-        return function
+    data_option = ()
+    if data is not None:
+        data_option = (
+            click.option(
+                "--data-dir",
+                type=click.Path(path_type=Path),
+                help=data,
+            ),
+        )
 
-    return decorate
+    def collect(function):
+        @functools.wraps(function)
+        def collected(preset, epochs, batch_size, **arguments):
+            changes = {"epochs": epochs, "batch_size": batch_size}
+            changes = {k: v for k, v in changes.items() if v is not None}
+            shared = {
+                field.name: arguments.pop(field.name)
+                for field in dataclasses.fields(TrainingOptions)
+                if field.name in arguments
+            }
+            options = TrainingOptions(
+                preset_name=preset,
+                preset=dataclasses.replace(presets[preset], **changes),
+                **shared,
+            )
+            return function(options=options, **arguments)
+
+        return _options(
+            [
+                click.option(
+                    "--backend",
+                    type=click.Choice(BACKENDS),
+                    envvar="KERAS_BACKEND",
+                    default=_first_installed,
+                    callback=_choose_backend,
+                    help="Backend of Keras.  [default: environment variable "
+                    "KERAS_BACKEND, or the first one installed]",
+                ),
+                click.option(
+                    "--preset",
+                    type=click.Choice(list(presets)),
+                    default="small",
+                    show_default=True,
+                    help="Size of the experiment.",
+                ),
+                *data_option,
+                click.option(
+                    "--output-dir",
+                    type=click.Path(path_type=Path),
+                    default=output_dir,
+                    show_default=True,
+                    help="Folder for the results, made if missing.",
+                ),
+                click.option(
+                    "--epochs",
+                    type=click.IntRange(min=1),
+                    help="Passes over the training set.  [default: the "
+                    "preset's]",
+                ),
+                click.option(
+                    "--batch-size",
+                    type=click.IntRange(min=1),
+                    help="Sequences in a training step.  [default: the "
+                    "preset's]",
+                ),
+                click.option(
+                    "--seed",
+                    type=click.IntRange(0, 2**32 - 1),
+                    default=0,
+                    show_default=True,
+                    help="Seed of the initial weights, the shuffling and the "
+                    "dropout.",
+                ),
+                click.option(
+                    "--dtype-policy",
+                    type=click.Choice(POLICIES),
+                    default="float32",
+                    show_default=True,
+                    help="Precision of the layers.",
+                ),
+                click.option(
+                    "--jit-compile",
+                    type=click.Choice(["auto", "on", "off"]),
+                    default="auto",
+                    show_default=True,
+                    help="Whether the backend's compiler is used.",
+                ),
+                click.option(
+                    "--resume/--no-resume",
+                    default=True,
+                    show_default=True,
+                    help="Go on with an interrupted run of the same options "
+                    "in the output folder, or start over.",
+                ),
+            ]
+        )(collected)
+
+    return collect
+
+
+def prediction_options(metavar, description):
+    """Decorator with the options of a script that uses a trained model.
+
+    Args:
+        metavar: What stands for a value in `--help`.
+        description: What a value is, such as "a ListOps expression".
+
+    Returns:
+        A decorator of a function that takes `model` (a `pathlib.Path` or None)
+        and `predict` (a tuple of strings). Both are given or neither is.
+    """
+
+    def check(function):
+        @functools.wraps(function)
+        def checked(model, predict, **arguments):
+            if (model is None) == bool(predict):
+                raise click.UsageError(
+                    "--model and --predict belong together: give both, or "
+                    "neither to train."
+                )
+            return function(model=model, predict=predict, **arguments)
+
+        return _options(
+            [
+                click.option(
+                    "--model",
+                    type=click.Path(
+                        path_type=Path, exists=True, dir_okay=False
+                    ),
+                    help="File of a trained model, to predict with.",
+                ),
+                click.option(
+                    "--predict",
+                    metavar=metavar,
+                    multiple=True,
+                    help=f"{description}, to predict for instead of training; "
+                    "may be given several times.",
+                ),
+            ]
+        )(checked)
+
+    return check

@@ -6,121 +6,99 @@ pixels as sequences of 64 steps, in about a minute on a laptop's processor:
     python -m pip install ".[jax,examples]"
     python examples/digits.py
 
-It leaves the model (`digits.keras`, which takes raw pixels from 0 to 16), the
-loss and accuracy of each epoch (`log.csv`) and a picture (`digits.png`).
+It leaves the model (`model.keras`, which takes raw pixels from 0 to 16), the
+loss and accuracy of each epoch (`log.csv`), the results (`metrics.json`) and a
+picture of them (`overview.png`).
 """
 
 import click
+from command_line import Preset
 from command_line import training_options
+
+PRESETS = {
+    "small": Preset(
+        model={"hidden_dim": 64, "num_layers": 3},
+        learning_rate=0.02,
+        weight_decay=0.01,
+        epochs=20,
+        batch_size=64,
+    ),
+    "smoke": Preset(
+        model={"hidden_dim": 8, "num_layers": 2},
+        learning_rate=0.02,
+        weight_decay=0.01,
+        epochs=2,
+        batch_size=64,
+    ),
+}
 
 
 @click.command()
-@training_options(output_dir="runs/digits", epochs=20, batch_size=64)
-def main(backend, output_dir, epochs, batch_size, seed):
+@training_options("runs/digits", PRESETS)
+def main(options):
     """Train a classifier of handwritten digits, read pixel by pixel."""
-    import keras
-    from matplotlib.figure import Figure
+    from experiment import SingleLabel
+    from experiment import train_and_test
+    from training import Run
 
     from keras_multires.datasets import digits
 
-    keras.utils.set_random_seed(seed)
-    training, validation, (test_inputs, test_targets) = digits.load_data()
-    steps = epochs * -(-len(training[0]) // batch_size)
-    model = build_model(steps)
-    click.echo(
-        f"Training {model.count_params():,} parameters on "
-        f"{len(training[0]):,} digits with {backend}"
+    run = Run(options)
+    model, log, results, figure = train_and_test(
+        run,
+        SingleLabel([str(digit) for digit in range(10)]),
+        build_model(options.preset.model),
+        build_baseline(),
+        digits.load_data(),
     )
-    history = model.fit(
-        *training,
-        batch_size=batch_size,
-        epochs=epochs,
-        validation_data=validation,
-        callbacks=[keras.callbacks.CSVLogger(output_dir / "log.csv")],
+    run.finish(
+        "digits",
+        model,
+        log,
+        "the digits of scikit-learn",
+        results,
+        {"overview.png": figure},
     )
-    model.save(output_dir / "digits.keras")
-    predictions = model.predict(test_inputs, verbose=0).argmax(axis=-1)
-    # Without pyplot, so that no window can open.
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    draw(figure, model, history.history, test_targets, predictions)
-    figure.savefig(output_dir / "digits.png")
-    accuracy = (predictions == test_targets).mean()
-    click.echo(f"Test accuracy: {accuracy:.1%} of {len(test_targets)} digits")
-    for name in ("digits.keras", "log.csv", "digits.png"):
-        click.echo(output_dir / name)
 
 
-def build_model(steps):
-    """A compiled model from raw pixels to logits.
+def build_model(settings):
+    """A model from pixels `(batch, 64, 1)`, 0 to 16, to logits `(batch, 10)`.
 
     Args:
-        steps: Integer, training steps until the learning rate is zero.
-
-    Returns:
-        A compiled `keras.Model` from `(batch, 64, 1)`, 0 to 16, to
-        `(batch, 10)`.
+        settings: Dict of arguments of `MultiresClassifier`.
     """
     import keras
 
     from keras_multires.models import MultiresClassifier
 
-    pixels = keras.Input((64, 1), name="pixels")
-    scaled = keras.layers.Rescaling(1 / 8, offset=-1)(pixels)
+    pixels, scaled = _inputs()
     classifier = MultiresClassifier(
         num_classes=10,
         length=64,
         input_channels=1,
-        hidden_dim=64,
-        num_layers=3,
         independent_skip=True,
         normalization="batch",
         dropout=0.1,
+        **settings,
         name="classifier",
     )
-    model = keras.Model(pixels, classifier(scaled))
-    model.compile(
-        optimizer=keras.optimizers.AdamW(
-            keras.optimizers.schedules.CosineDecay(0.02, steps),
-            weight_decay=0.01,
-            epsilon=1e-8,
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    return model
+    return keras.Model(pixels, classifier(scaled))
 
 
-def draw(figure, model, history, targets, predictions):
-    """Draws the training, the mistakes and what was learned.
+def build_baseline():
+    """A model that is linear in the pixels."""
+    import keras
 
-    Args:
-        figure: An empty matplotlib figure.
-        model: The trained model of `build_model`.
-        history: Dict from names of metrics to one value an epoch.
-        targets: Integer array, the digits of the test set.
-        predictions: Integer array, what the model took them for.
-    """
-    from sklearn.metrics import ConfusionMatrixDisplay
+    pixels, scaled = _inputs()
+    logits = keras.layers.Dense(10)(keras.layers.Flatten()(scaled))
+    return keras.Model(pixels, logits, name="linear_in_the_pixels")
 
-    from keras_multires import visualization
 
-    (curves, confusion), (first, last) = figure.subplots(2, 2)
-    visualization.plot_learning_curves(history, "loss", ax=curves)
-    curves.set_yscale("log")
-    curves.set_title("Learning curves")
-    ConfusionMatrixDisplay.from_predictions(
-        targets, predictions, ax=confusion, cmap="Blues", colorbar=False
-    )
-    accuracy = (predictions == targets).mean()
-    confusion.set_title(f"Test set, accuracy {accuracy:.1%}")
-    blocks = model.get_layer("classifier").backbone.blocks
-    for axes, name, block in (
-        (first, "first", blocks[0]),
-        (last, "last", blocks[-1]),
-    ):
-        length = block.receptive_field + 4
-        visualization.plot_kernels(block.multires_layer, length, ax=axes)
-        axes.set_title(f"Kernels of the {name} layer")
+def _inputs():
+    import keras
+
+    pixels = keras.Input((64, 1), name="pixels")
+    return pixels, keras.layers.Rescaling(1 / 8, offset=-1)(pixels)
 
 
 if __name__ == "__main__":

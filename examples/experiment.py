@@ -1,0 +1,186 @@
+"""Tests a trained model beside a simple one, and draws what it learned."""
+
+import click
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+
+from keras_multires import metrics
+from keras_multires import visualization
+
+
+class SingleLabel:
+    """One class a sequence, measured by the accuracy.
+
+    Args:
+        class_names: Strings, in the order of the logits.
+    """
+
+    metric_name = "accuracy"
+    score_format = ".1%"
+
+    def __init__(self, class_names):
+        self.class_names = class_names
+        self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def metric(self, targets):
+        """Metric of Keras for a validation set of these targets."""
+        return keras.metrics.SparseCategoricalAccuracy(name=self.metric_name)
+
+    def score(self, targets, logits):
+        """The score, and further results to be recorded."""
+        return float((logits.argmax(axis=-1) == targets).mean()), {}
+
+    def draw(self, targets, logits, axes):
+        """Draws the results of a test."""
+        visualization.plot_confusion_matrix(
+            targets, logits.argmax(axis=-1), self.class_names, ax=axes
+        )
+        accuracy, _ = self.score(targets, logits)
+        axes.set_title(f"Test set, accuracy {accuracy:.1%}")
+
+
+class MultiLabel:
+    """Any number of labels a sequence, measured by the macro AUROC.
+
+    Labels that all or none of the tested sequences have are left out.
+
+    Args:
+        label_names: Strings, in the order of the logits.
+    """
+
+    metric_name = "auroc"
+    score_format = ".3f"
+
+    def __init__(self, label_names):
+        self.label_names = label_names
+        self.loss = keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def metric(self, targets):
+        """Metric of Keras for a validation set of these targets.
+
+        By thresholds, and so only an estimate of what `score` gives.
+        """
+        # Keras takes an area of zero for a label that is absent.
+        is_present = targets.any(axis=0) & ~targets.all(axis=0)
+        return keras.metrics.AUC(
+            multi_label=True,
+            num_labels=len(self.label_names),
+            label_weights=is_present.astype("float32").tolist(),
+            from_logits=True,
+            name=self.metric_name,
+        )
+
+    def score(self, targets, logits):
+        """The score, and further results to be recorded."""
+        macro, per_label = metrics.macro_auroc(targets, logits)
+        pairs = list(zip(self.label_names, per_label, strict=True))
+        return macro, {
+            "auroc_per_label": {
+                name: round(float(area), 4)
+                for name, area in pairs
+                if not np.isnan(area)
+            },
+            "labels_left_out": [name for name, area in pairs if np.isnan(area)],
+        }
+
+    def draw(self, targets, logits, axes):
+        """Draws the results of a test."""
+        visualization.plot_roc_curves(
+            targets, logits, self.label_names, ax=axes
+        )
+
+
+def train_and_test(run, task, model, baseline, parts):
+    """Trains a model and a baseline, and tests both.
+
+    Args:
+        run: The `Run` of the training.
+        task: A `SingleLabel` or `MultiLabel`.
+        model: A built `keras.Model` with a `MultiresClassifier` named
+            `"classifier"`.
+        baseline: A built `keras.Model` whose name says what it is.
+        parts: Training, validation and test set, `(inputs, targets)` each.
+
+    Returns:
+        `(model, log, results, figure)`: the model of the best epoch, a dict
+        from names to one value an epoch, a dict of what was measured, and a
+        picture of it.
+    """
+    training, validation, (inputs, targets) = parts
+    model, log = run.fit(
+        model,
+        training,
+        validation,
+        loss=task.loss,
+        metric=task.metric(validation[1]),
+        monitor=f"val_{task.metric_name}",
+    )
+    _fit_baseline(baseline, run, training, validation, task.loss)
+    batch_size = run.options.preset.batch_size
+    logits = model.predict(inputs, batch_size, verbose=0)
+    score, details = task.score(targets, logits)
+    baseline_score, _ = task.score(
+        targets, baseline.predict(inputs, batch_size, verbose=0)
+    )
+    name = task.metric_name
+    click.echo(
+        f"Test {name} of {len(targets):,} sequences: "
+        f"{score:{task.score_format}} "
+        f"({baseline.name}: {baseline_score:{task.score_format}})"
+    )
+    left_out = details.get("labels_left_out")
+    if left_out:
+        click.echo(
+            "Left out, since all or none of the tested sequences have them: "
+            + ", ".join(left_out)
+        )
+    results = {
+        f"test_{name}": score,
+        "baseline": baseline.name,
+        f"baseline_test_{name}": baseline_score,
+        "best_epoch": int(np.argmax(log[f"val_{name}"])),
+        **details,
+    }
+    figure = _draw(log, task, model, targets, logits)
+    return model, log, results, figure
+
+
+def _fit_baseline(model, run, training, validation, loss):
+    """Trains a simple model until it gets no better."""
+    model.compile(keras.optimizers.Adam(1e-3), loss)
+    model.fit(
+        *training,
+        batch_size=run.options.preset.batch_size,
+        epochs=20,
+        validation_data=validation,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+        ],
+    )
+
+
+def _draw(log, task, model, targets, logits):
+    # Without pyplot, so that no window can open.
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    axes = figure.subplots(2, 3)
+    (loss, metric, test), (kernels, responses, fields) = axes
+    visualization.plot_learning_curves(log, "loss", ax=loss)
+    loss.set_title("Loss")
+    visualization.plot_learning_curves(log, task.metric_name, ax=metric)
+    metric.set_title(f"Training and validation, {task.metric_name}")
+    task.draw(targets, logits, test)
+    classifier = model.get_layer("classifier")
+    layers = [block.multires_layer for block in classifier.backbone.blocks]
+    visualization.plot_kernels(
+        layers[0], min(classifier.length, 64), ax=kernels
+    )
+    kernels.set_title("Kernels of the first layer")
+    visualization.plot_frequency_responses(layers[0], ax=responses)
+    responses.set_title("Filters of the first layer")
+    visualization.plot_effective_receptive_fields(
+        layers, classifier.length, ax=fields
+    )
+    fields.set_title("How far the layers look back")
+    return figure

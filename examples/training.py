@@ -1,0 +1,269 @@
+"""Trains a model and records the results: what the examples share.
+
+A run lives in its output folder. Whatever ends it, the same command goes on
+from the last epoch that it finished.
+"""
+
+import csv
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+
+import click
+import keras
+from callbacks import KeepBest
+from callbacks import Log
+from callbacks import TensorBoard
+
+import keras_multires
+
+SETTINGS = "settings.json"
+METRICS = "metrics.json"
+MODEL = "model.keras"
+LOG = "log.csv"
+BACKUP = "backup"
+TENSORBOARD = "tensorboard"
+
+
+class Run:
+    """A training in its output folder.
+
+    Args:
+        options: The `TrainingOptions` of the command line.
+        **extra: Further settings that a run must keep when it goes on, as
+            strings and numbers.
+
+    Raises:
+        click.UsageError: if the folder cannot be written to, or holds a run
+            that is finished or has other settings, and `options.resume` is
+            true.
+    """
+
+    def __init__(self, options, **extra):
+        self.options = options
+        self.output_dir = options.output_dir
+        self.settings = {
+            "preset": options.preset_name,
+            "epochs": options.preset.epochs,
+            "batch_size": options.preset.batch_size,
+            "seed": options.seed,
+            "dtype_policy": options.dtype_policy,
+            "data_dir": options.data_dir and str(options.data_dir),
+            **extra,
+        }
+        try:
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.output_dir):
+                pass
+        except OSError as error:
+            raise click.UsageError(
+                f"--output-dir: cannot write to {str(self.output_dir)!r}: "
+                f"{error.strerror}"
+            ) from error
+        self.goes_on = options.resume and (self.output_dir / SETTINGS).exists()
+        if self.goes_on:
+            self._check_settings()
+        keras.config.set_dtype_policy(options.dtype_policy)
+        keras.utils.set_random_seed(options.seed)
+
+    def _check_settings(self):
+        earlier = json.loads((self.output_dir / SETTINGS).read_text())
+        remedy = (
+            "Choose another --output-dir, or --no-resume to start over and "
+            "lose it."
+        )
+        changed = [
+            f"{name} was {earlier.get(name)!r} and is {value!r}"
+            for name, value in self.settings.items()
+            if earlier.get(name) != value
+        ]
+        if changed:
+            raise click.UsageError(
+                f"{str(self.output_dir)!r} holds a run with other settings: "
+                f"{'; '.join(changed)}. {remedy}"
+            )
+        if (self.output_dir / METRICS).exists():
+            raise click.UsageError(
+                f"{str(self.output_dir)!r} holds this run, finished. {remedy}"
+            )
+
+    def _begin(self):
+        """Begins anew, unless an earlier run goes on."""
+        if self.goes_on:
+            return
+        # What an earlier run left would be taken for this one's.
+        for name in (SETTINGS, METRICS, MODEL, LOG):
+            (self.output_dir / name).unlink(missing_ok=True)
+        for name in (BACKUP, TENSORBOARD):
+            shutil.rmtree(self.output_dir / name, ignore_errors=True)
+        self._write_json(SETTINGS, self.settings)
+
+    def _write_json(self, name, content):
+        path = self.output_dir / name
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        os.replace(temporary, path)
+
+    def fit(self, model, training, validation, loss, metric, monitor):
+        """Trains a model, from the last finished epoch on.
+
+        Args:
+            model: A built `keras.Model`.
+            training: Pair of arrays, inputs and targets.
+            validation: Another such pair.
+            loss: Loss of Keras.
+            metric: Metric of Keras.
+            monitor: Name of a column of the log. The model of the epoch in
+                which it is highest is kept.
+
+        Returns:
+            `(model, log)`: the model of the best epoch, and a dict from names
+            to one value an epoch.
+        """
+        self._begin()
+        preset = self.options.preset
+        steps_per_epoch = -(-len(training[0]) // preset.batch_size)
+        model.compile(
+            optimizer=keras.optimizers.AdamW(
+                _learning_rate(preset, steps_per_epoch),
+                weight_decay=preset.weight_decay,
+                epsilon=1e-8,
+            ),
+            loss=loss,
+            metrics=[metric],
+            jit_compile={"auto": "auto", "on": True, "off": False}[
+                self.options.jit_compile
+            ],
+        )
+        click.echo(
+            f"Training {_count(model.trainable_weights):,} parameters on "
+            f"{len(training[0]):,} sequences with {keras.backend.backend()}, "
+            f"preset {self.options.preset_name!r}"
+        )
+        best = KeepBest(self.output_dir / MODEL, monitor)
+        model.fit(
+            *training,
+            batch_size=preset.batch_size,
+            epochs=preset.epochs,
+            validation_data=validation,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                # The log and the best model come before the backup: of an
+                # epoch that is interrupted between them, all is done again.
+                Log(self.output_dir / LOG, best),
+                best,
+                TensorBoard(self.output_dir / TENSORBOARD),
+                keras.callbacks.BackupAndRestore(
+                    self.output_dir / BACKUP,
+                    # The earlier one, if this is interrupted.
+                    double_checkpoint=True,
+                    # Until the results are written, too.
+                    delete_checkpoint=False,
+                ),
+            ],
+        )
+        model = keras.models.load_model(self.output_dir / MODEL, compile=False)
+        return model, _read_log(self.output_dir / LOG)
+
+    def finish(self, experiment, model, log, data, results, figures):
+        """Writes `metrics.json` and the pictures, and shows them.
+
+        Args:
+            experiment: Name of the experiment.
+            model: The model that was tested.
+            log: Dict from names to one value an epoch.
+            data: String, what the model was trained on.
+            results: Dict of what was measured.
+            figures: Dict from names of files to figures of matplotlib.
+        """
+        # Where the data lay says nothing to others.
+        settings = {
+            name: value
+            for name, value in self.settings.items()
+            if name != "data_dir"
+        }
+        for name, figure in figures.items():
+            figure.savefig(self.output_dir / name)
+        self._write_json(
+            METRICS,
+            {
+                "experiment": experiment,
+                **results,
+                "data": data,
+                "parameters": _count(model.trainable_weights),
+                # The first epoch holds the compilation, the median does not.
+                "seconds_per_epoch": round(
+                    statistics.median(log["seconds"]), 2
+                ),
+                "seconds_of_training": round(sum(log["seconds"]), 1),
+                **settings,
+                "preset_settings": dataclasses.asdict(self.options.preset),
+                "backend": keras.backend.backend(),
+                "jit_compile": self.options.jit_compile,
+                "machine": _machine(),
+                "versions": _versions(),
+                "date": datetime.date.today().isoformat(),
+            },
+        )
+        shutil.rmtree(self.output_dir / BACKUP, ignore_errors=True)
+        for name in (MODEL, LOG, METRICS, *figures):
+            click.echo(self.output_dir / name)
+
+
+def _learning_rate(preset, steps_per_epoch):
+    """Linear from zero in the warm-up, then a cosine to zero, step by step."""
+    warmup_steps = round(preset.warmup_epochs * steps_per_epoch)
+    decay_steps = max(preset.epochs * steps_per_epoch - warmup_steps, 1)
+    if warmup_steps == 0:
+        return keras.optimizers.schedules.CosineDecay(
+            preset.learning_rate, decay_steps
+        )
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps,
+        warmup_target=preset.learning_rate,
+        warmup_steps=warmup_steps,
+    )
+
+
+def _count(weights):
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _read_log(path):
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def _machine():
+    cores = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    if keras.backend.backend() == "torch":
+        import torch
+
+        accelerators = [
+            torch.cuda.get_device_name(index)
+            for index in range(torch.cuda.device_count())
+        ]
+    else:
+        devices = keras.distribution.list_devices()
+        accelerators = [name for name in devices if "cpu" not in name]
+    return ", ".join([cores, *accelerators])
+
+
+def _versions():
+    backend = keras.backend.backend()
+    names = ("keras", backend, "numpy")
+    return {
+        "keras_multires": keras_multires.__version__,
+        **{name: importlib.metadata.version(name) for name in names},
+        "python": platform.python_version(),
+    }

@@ -1,0 +1,296 @@
+"""The examples from the command line, as a user runs them."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+TESTDATA = ROOT / "keras_multires" / "datasets" / "testdata"
+BACKENDS = ("jax", "tensorflow", "torch")
+SOURCES = {
+    "digits": (),
+    "listops": (),
+    "scifar": ("--data-dir", TESTDATA / "cifar10"),
+    "ptbxl": ("--data-dir", TESTDATA / "ptbxl"),
+}
+SCORES = {name: "accuracy" for name in SOURCES} | {"ptbxl": "auroc"}
+# The last epoch's file of each: what is given to `--predict`, and the answer.
+PREDICTIONS = {
+    "listops": ("[MAX 2 9 [MIN 4 7 ] 0 ]", r"\d \(\d+%\); its value is 9$"),
+    "scifar": (TESTDATA / "cifar10/test/cat/*.jpg", r": [a-z]+ \(\d+%\)$"),
+    "ptbxl": (
+        TESTDATA / "ptbxl/records100/*/*.hea",
+        r": ([A-Z]+ \d+%(, |$)){5}",
+    ),
+}
+
+# Runs a script where Python finds no package of the given name.
+RUN_WITHOUT = """
+import runpy
+import sys
+
+missing, script = sys.argv[1:3]
+sys.modules[missing] = None
+sys.argv = sys.argv[2:]
+runpy.run_path(script, run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Runs Python with arguments; data sets are kept for this module."""
+    keras_home = tmp_path_factory.mktemp("keras")
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            # The process finds the packages that this one finds.
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([*sys.path, str(EXAMPLES)]),
+                "KERAS_HOME": str(keras_home),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def script(name):
+    return EXAMPLES / f"{name}.py"
+
+
+def read_log(output_dir):
+    with open(output_dir / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_usage_error(result, *words):
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+    assert "Epoch" not in result.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(run, tmp_path_factory):
+    """Trains an example at smoke size once: `(output_dir, result)`."""
+    runs = {}
+
+    def train(name, backend):
+        if (name, backend) not in runs:
+            output_dir = tmp_path_factory.mktemp("runs") / "new" / name
+            options = ("--preset", "smoke", "--output-dir", output_dir)
+            result = run(
+                script(name), "--backend", backend, *options, *SOURCES[name]
+            )
+            assert result.returncode == 0, result.stderr[-3000:]
+            runs[name, backend] = (output_dir, result)
+        return runs[name, backend]
+
+    return train
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
+    output_dir, result = trained(name, backend)
+    metric = SCORES[name]
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    assert metrics["backend"] == backend
+    assert metrics["versions"][backend]
+    assert metrics["preset"] == "smoke"
+    assert metrics["parameters"] > 0
+    assert metrics["seconds_per_epoch"] > 0
+    assert 0 <= metrics[f"test_{metric}"] <= 1
+    assert 0 <= metrics[f"baseline_test_{metric}"] <= 1
+    assert str(ROOT) not in json.dumps(metrics)
+    rows = read_log(output_dir)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    values = [float(row[f"val_{metric}"]) for row in rows]
+    assert metrics["best_epoch"] == values.index(max(values))
+    assert list((output_dir / "tensorboard").iterdir())
+    pictures = [path.name for path in output_dir.glob("*.png")]
+    expected = ["overview.png"]
+    if name == "ptbxl":
+        expected.append("scalogram.png")
+    assert sorted(pictures) == expected
+    for picture in expected:
+        assert (output_dir / picture).stat().st_size < 200_000
+    for file in ("model.keras", "log.csv", "metrics.json", *expected):
+        assert str(output_dir / file) in result.stdout
+    assert not (output_dir / "backup").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "trained_on", "used_on"),
+    [
+        ("listops", "jax", "torch"),
+        ("scifar", "tensorflow", "jax"),
+        ("ptbxl", "torch", "tensorflow"),
+    ],
+)
+def test_a_model_predicts_on_raw_input_on_another_backend(
+    run, trained, name, trained_on, used_on
+):
+    output_dir, _ = trained(name, trained_on)
+    value, answer = PREDICTIONS[name]
+    if isinstance(value, Path):
+        value = next(ROOT.glob(str(value.relative_to(ROOT))))
+    model = output_dir / "model.keras"
+    options = ("--backend", used_on, "--model", model, "--predict", value)
+    result = run(script(name), *options)
+    assert result.returncode == 0, result.stderr[-3000:]
+    last_line = result.stdout.splitlines()[-1]
+    assert last_line.startswith(str(value))
+    assert re.search(answer, last_line)
+
+
+def test_the_model_is_that_of_the_best_epoch_and_takes_raw_pixels(run, trained):
+    output_dir, _ = trained("digits", "torch")
+    code = """
+import sys
+import keras
+import keras_multires
+
+inputs, targets = keras_multires.datasets.digits.load_data()[2]
+assert inputs.dtype == "uint8"
+logits = keras.models.load_model(sys.argv[1]).predict(inputs, verbose=0)
+print((logits.argmax(axis=-1) == targets).mean())
+"""
+    result = run("-c", code, output_dir / "model.keras", KERAS_BACKEND="torch")
+    assert result.returncode == 0, result.stderr[-3000:]
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    assert float(result.stdout.split()[-1]) == metrics["test_accuracy"]
+
+
+def test_a_finished_run_is_neither_lost_nor_run_again(run, trained):
+    output_dir, _ = trained("digits", "torch")
+    before = (output_dir / "metrics.json").read_text()
+    options = ("--backend", "torch", "--preset", "smoke")
+    command = (script("digits"), *options, "--output-dir", output_dir)
+    assert_usage_error(run(*command), "finished", "--no-resume")
+    assert_usage_error(
+        run(*command, "--seed", 1), "seed was 0 and is 1", "--no-resume"
+    )
+    assert (output_dir / "metrics.json").read_text() == before
+
+
+def test_no_resume_starts_over(run, trained, tmp_path):
+    output_dir, _ = trained("digits", "torch")
+    copy = shutil.copytree(output_dir, tmp_path / "copy")
+    options = ("--backend", "torch", "--preset", "smoke", "--epochs", 1)
+    result = run(
+        script("digits"), *options, "--output-dir", copy, "--no-resume"
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    (row,) = read_log(copy)
+    assert row["epoch"] == "0"
+    assert json.loads((copy / "metrics.json").read_text())["epochs"] == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_that_is_not_installed_is_a_usage_error(
+    run, backend, tmp_path
+):
+    result = run(
+        *("-c", RUN_WITHOUT, backend, script("digits")),
+        *("--backend", backend, "--output-dir", tmp_path),
+    )
+    assert_usage_error(result, "--backend", f"pip install {backend}")
+
+
+@pytest.mark.parametrize("from_environment", [False, True])
+def test_an_unknown_backend_is_a_usage_error(run, from_environment, tmp_path):
+    if from_environment:
+        options, environment = [], {"KERAS_BACKEND": "theano"}
+    else:
+        options, environment = ["--backend", "theano"], {}
+    result = run(
+        script("digits"), "--output-dir", tmp_path, *options, **environment
+    )
+    assert_usage_error(result, "theano", "'jax', 'tensorflow', 'torch'")
+
+
+def test_an_output_folder_that_cannot_be_made_is_a_usage_error(run, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    result = run(script("digits"), "--output-dir", file / "folder")
+    assert_usage_error(result, "--output-dir", "cannot write")
+
+
+@pytest.mark.parametrize("name", ["listops", "scifar", "ptbxl"])
+def test_a_wrong_data_folder_is_a_usage_error_that_names_it(
+    run, name, tmp_path
+):
+    result = run(
+        *(script(name), "--backend", "torch", "--preset", "smoke"),
+        *("--data-dir", tmp_path, "--output-dir", tmp_path / "runs"),
+    )
+    assert_usage_error(result, "--data-dir", str(tmp_path))
+    # The same command with the right folder is no other run.
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("listops", "[MAX 2 9", "`[MAX` has no `]`"),
+        ("scifar", "none.png", "none.png"),
+        ("ptbxl", "none", "none"),
+    ],
+)
+def test_a_wrong_input_is_a_usage_error_that_names_it(
+    run, trained, name, value, problem
+):
+    output_dir, _ = trained(name, "torch")
+    model = output_dir / "model.keras"
+    options = ("--backend", "torch", "--model", model, "--predict", value)
+    assert_usage_error(run(script(name), *options), "--predict", problem)
+
+
+def test_a_file_that_is_no_model_of_the_example_is_a_usage_error(
+    run, trained, tmp_path
+):
+    file = tmp_path / "model.keras"
+    file.write_bytes(b"PK")
+    options = ("--backend", "torch", "--predict", "[MAX 1 2 ]", "--model")
+    result = run(script("listops"), *options, file)
+    assert_usage_error(result, "--model", str(file))
+    output_dir, _ = trained("digits", "torch")
+    result = run(script("listops"), *options, output_dir / "model.keras")
+    assert_usage_error(result, "--model", "(64, 1)", "(2048,)")
+
+
+def test_model_and_predict_belong_together(run):
+    result = run(script("listops"), "--predict", "[MAX 1 2 ]")
+    assert_usage_error(result, "--model", "--predict")
+
+
+def test_ptbxl_needs_a_data_folder_to_train(run):
+    assert_usage_error(run(script("ptbxl")), "--data-dir")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_help_names_every_option(run, name):
+    result = run(script(name), "--help")
+    assert result.returncode == 0
+    options = (
+        *("backend", "preset", "output-dir", "epochs", "batch-size", "seed"),
+        *("dtype-policy", "jit-compile", "resume"),
+    )
+    if name != "digits":
+        options = (*options, "data-dir", "model", "predict")
+    for option in options:
+        assert f"--{option}" in result.stdout

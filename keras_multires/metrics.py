@@ -1,0 +1,67 @@
+"""Scores of predictions, beside those that Keras has."""
+
+import numpy as np
+
+
+def macro_auroc(targets, scores):
+    """Area under the ROC curve of each class, and its mean over classes.
+
+    A class of which `targets` holds no example, or nothing else, has no ROC
+    curve. It is left out of the mean.
+
+    Args:
+        targets: Array `(n, classes)` of 0 and 1.
+        scores: Float array `(n, classes)`: the higher, the more likely is the
+            class. Logits and probabilities give the same areas.
+
+    Returns:
+        `(macro, per_class)`: a float, and a float array `(classes,)` with NaN
+        where a class is left out.
+
+    Raises:
+        ImportError: if scikit-learn is not installed.
+        ValueError: if the arrays do not fit each other, or no class has a ROC
+            curve.
+
+    Example:
+
+    >>> targets = np.array([[1, 0], [0, 0], [1, 0]])
+    >>> scores = np.array([[0.9, 0.1], [0.2, 0.3], [0.4, 0.2]])
+    >>> keras_multires.metrics.macro_auroc(targets, scores)
+    (1.0, array([ 1., nan]))
+    """
+    try:
+        from sklearn.metrics import roc_auc_score
+    except ImportError as error:
+        raise ImportError(
+            "The area under the ROC curve is computed by scikit-learn, which "
+            "is not installed. Install it: pip install scikit-learn"
+        ) from error
+    targets, scores = np.asarray(targets), np.asarray(scores)
+    if targets.ndim != 2 or targets.shape != scores.shape:
+        raise ValueError(
+            "`targets` and `scores` must have one shape, (n, classes). "
+            f"Received: targets.shape={targets.shape}, "
+            f"scores.shape={scores.shape}"
+        )
+    if not np.isin(targets, (0, 1)).all():
+        raise ValueError(
+            "`targets` must be 0 or 1. "
+            f"Received: targets of {np.unique(targets)[:5]}"
+        )
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            "`scores` must be finite. Received: scores with "
+            f"{np.count_nonzero(~np.isfinite(scores))} that are not"
+        )
+    has_both = (targets == 1).any(axis=0) & (targets == 0).any(axis=0)
+    if not has_both.any():
+        raise ValueError(
+            "`targets` must hold a class that some rows have and others have "
+            f"not. Received: targets.shape={targets.shape}, with none"
+        )
+    per_class = np.full(targets.shape[1], np.nan)
+    per_class[has_both] = roc_auc_score(
+        targets[:, has_both], scores[:, has_both], average=None
+    )
+    return float(np.nanmean(per_class)), per_class

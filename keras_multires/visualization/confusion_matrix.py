@@ -1,0 +1,77 @@
+import numpy as np
+
+from keras_multires.visualization.arguments import axes_or_new
+
+# With more classes than this, the numbers would not fit into the cells.
+MOST_NUMBERED = 20
+
+
+def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
+    """Draws how often each class was taken for each.
+
+    The counts are written into the cells; with more than 20 classes, a colour
+    bar replaces them.
+
+    Args:
+        targets: Array `(n,)`, the true classes: integers from 0 with
+            `class_names`, or else integers or strings.
+        predictions: Array `(n,)`, the classes predicted.
+        class_names: List of strings, the names of all classes in order. By
+            default the classes are those in `targets` and `predictions`.
+        ax: Axes to draw on. By default those of a new figure.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ImportError: if scikit-learn is not installed.
+        ValueError: if the arrays are empty or differ in shape, or a class has
+            no name.
+    """
+    try:
+        from sklearn.metrics import ConfusionMatrixDisplay
+    except ImportError as error:
+        raise ImportError(
+            "The confusion matrix comes from scikit-learn, which is not "
+            "installed. Install it: pip install scikit-learn"
+        ) from error
+    targets = np.asarray(targets)
+    predictions = np.asarray(predictions)
+    if (
+        targets.ndim != 1
+        or predictions.shape != targets.shape
+        or not targets.size
+    ):
+        raise ValueError(
+            "`targets` and `predictions` must have the same shape (n,), n at "
+            f"least 1. Received: targets.shape={targets.shape}, "
+            f"predictions.shape={predictions.shape}"
+        )
+    classes = np.union1d(targets, predictions)
+    rotation = "horizontal"
+    if class_names is not None:
+        known = np.arange(len(class_names))
+        if not np.isin(classes, known).all():
+            raise ValueError(
+                "`class_names` must name every class, the integers from 0. "
+                f"Received: class_names={class_names!r}, and the classes "
+                f"{', '.join(map(str, classes))}"
+            )
+        classes = known
+        if any(len(name) > 2 for name in class_names):
+            rotation = "vertical"
+    numbered = len(classes) <= MOST_NUMBERED
+    ax = axes_or_new(ax)
+    ConfusionMatrixDisplay.from_predictions(
+        targets,
+        predictions,
+        labels=classes,
+        display_labels=class_names,
+        include_values=numbered,
+        values_format="d",
+        colorbar=not numbered,
+        xticks_rotation=rotation,
+        cmap="Blues",
+        ax=ax,
+    )
+    return ax.figure

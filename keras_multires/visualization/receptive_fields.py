@@ -1,0 +1,121 @@
+import numpy as np
+from keras import ops
+from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import ScalarFormatter
+
+from keras_multires.argument_checks import check_integer
+from keras_multires.layers.multires_layer import MultiresLayer
+from keras_multires.visualization.arguments import axes_or_new
+from keras_multires.visualization.arguments import check_layer
+
+
+def effective_receptive_field(layer, length):
+    """How far back, on average, the inputs lie that an output depends on.
+
+    Let `J[n, m]` be the derivative of output `n` by input `m` of one channel,
+    in a sequence of `length` time steps. Each row of `|J|`, normalised to the
+    sum 1, weighs the present and past inputs of that row's output; the mean
+    distance of the row is `sum_l l |J[n, n - l]|` in these weights. The
+    effective receptive field is the mean of that over all rows
+    `n = 0 .. length - 1`, where a row of zeros counts as distance 0. It lies
+    between 0 (no memory) and `(length - 1) / 2` (the first input alone), and
+    is `(length - 1) / 4` where all inputs weigh the same.
+
+    The layer is an activation after a convolution with the kernel `kappa`, so
+    `J[n, n - l]` is `kappa[l]` times the derivative of the activation, a
+    factor that all of row `n` shares and the normalisation removes. The result
+    therefore depends on no inputs, and needs no differentiation. (Rows where
+    that derivative is zero are weighed as if it were not.)
+
+    Args:
+        layer: A built `MultiresLayer`.
+        length: Integer, time steps of the sequence.
+
+    Returns:
+        Float64 numpy array `(channels,)`, in time steps.
+
+    Raises:
+        ValueError: if `length` is not a positive integer, or the layer is not
+            a `MultiresLayer` or not built.
+
+    Example:
+
+    >>> layer = keras_multires.layers.MultiresLayer()
+    >>> layer.build((None, 1000, 8))
+    >>> visualization.effective_receptive_field(layer, 1000).shape
+    (8,)
+    """
+    check_layer(layer, MultiresLayer)
+    kernel = ops.convert_to_numpy(layer.kernel(length))
+    magnitudes = np.abs(kernel.astype("float64"))
+    lags = np.arange(length)[:, np.newaxis]
+    # Row n holds the lags 0 .. n, so its sums are partial sums.
+    totals = np.cumsum(magnitudes, axis=0)
+    moments = np.cumsum(lags * magnitudes, axis=0)
+    distances = np.divide(
+        moments, totals, out=np.zeros_like(moments), where=totals > 0
+    )
+    return distances.mean(axis=0)
+
+
+def plot_effective_receptive_fields(layers, length, ax=None):
+    """Draws effective receptive fields beside the nominal ones.
+
+    For each layer the range over its channels and their median, and the
+    receptive field that its depth gives. The axis is logarithmic, and linear
+    from 0 to 1.
+
+    Args:
+        layers: List of built `MultiresLayer`, such as `block.multires_layer` of
+            the blocks of a `MultiresNet`.
+        length: Integer, time steps of the sequence; see
+            `effective_receptive_field`.
+        ax: Axes to draw on. By default those of a new figure.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: if `layers` is empty, one of them is not a `MultiresLayer`
+            or not built, or `length` is not a positive integer.
+    """
+    layers = list(layers)
+    length = check_integer("length", length)
+    if not layers:
+        raise ValueError(
+            "`layers` must hold at least one layer. Received: layers=[]"
+        )
+    fields = [effective_receptive_field(layer, length) for layer in layers]
+    ax = axes_or_new(ax)
+    positions = np.arange(1, len(layers) + 1)
+    nominal = [layer.receptive_field for layer in layers]
+    ax.plot(
+        positions,
+        nominal,
+        linestyle="none",
+        marker="_",
+        markersize=12,
+        markeredgewidth=2,
+        color="black",
+        label="receptive field",
+    )
+    medians = np.array([np.median(field) for field in fields])
+    ranges = np.array([[field.min(), field.max()] for field in fields]).T
+    ax.errorbar(
+        positions,
+        medians,
+        yerr=np.abs(ranges - medians),
+        fmt="o",
+        capsize=4,
+        label=f"effective, over {length:,} steps: "
+        "median and range of the channels",
+    )
+    ax.set_yscale("symlog", base=2, linthresh=1)
+    ax.set_ylim(0, 1.5 * max(nominal))
+    ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.set_xlim(0.5, len(layers) + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("layer")
+    ax.set_ylabel("time steps")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13))
+    return ax.figure
