@@ -1,0 +1,201 @@
+"""A training that is interrupted, by whatever and wherever, goes on."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+EPOCHS = 4
+
+
+def read_rows(output_dir):
+    with open(output_dir / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def epochs_of(rows):
+    return [int(row["epoch"]) for row in rows]
+
+
+def wait_for_backup(process, output_dir):
+    """Waits until an epoch is backed up, and returns how many are."""
+    path = output_dir / "backup" / "training_metadata.json"
+    while process.poll() is None:
+        try:
+            return json.loads(path.read_text())["epoch"]
+        except (OSError, ValueError):  # not there yet, or half written
+            time.sleep(0.01)
+    raise AssertionError(process.communicate()[1][-3000:])
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
+def test_a_killed_run_goes_on_by_the_same_command(backend, tmp_path):
+    command = [
+        *(sys.executable, str(EXAMPLES / "digits.py"), "--backend", backend),
+        *("--epochs", str(EPOCHS), "--output-dir", str(tmp_path)),
+    ]
+    options = {
+        "env": {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+    }
+    with subprocess.Popen(command, **options) as process:
+        wait_for_backup(process, tmp_path)
+        # An epoch takes a second: this is in the middle of one.
+        time.sleep(0.2)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    path = tmp_path / "backup" / "training_metadata.json"
+    num_finished = json.loads(path.read_text())["epoch"]
+    assert 1 <= num_finished < EPOCHS
+    finished = read_rows(tmp_path)[:num_finished]
+    assert not (tmp_path / "metrics.json").exists()
+
+    result = subprocess.run(command, **options)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert f"Epoch {num_finished}/{EPOCHS}" not in result.stdout
+    assert f"Epoch {num_finished + 1}/{EPOCHS}" in result.stdout
+    rows = read_rows(tmp_path)
+    assert epochs_of(rows) == list(range(EPOCHS))
+    assert rows[:num_finished] == finished
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    values = [float(row["val_accuracy"]) for row in rows]
+    assert metrics["best_epoch"] == values.index(max(values))
+    assert not (tmp_path / "backup").exists()
+
+
+# Interruptions at a chosen place, of a model small enough to be trained often.
+
+
+class InterruptionError(Exception):
+    pass
+
+
+@pytest.fixture
+def training(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import training
+
+    return training
+
+
+@pytest.fixture
+def fit(training, tmp_path):
+    """Runs the same training, or what is left of it: `(model, rows)`."""
+    from command_line import Preset
+    from command_line import TrainingOptions
+
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(3, 32, 8)).astype("float32")
+    targets = rng.integers(3, size=(3, 32))
+
+    def fit():
+        options = TrainingOptions(
+            backend=keras.backend.backend(),
+            preset_name="small",
+            # A high rate, so that the best epoch is not always the last.
+            preset=Preset({}, 0.3, 0.0, epochs=EPOCHS, batch_size=8),
+            output_dir=tmp_path,
+            seed=0,
+            dtype_policy="float32",
+            jit_compile="auto",
+            resume=True,
+        )
+        model, _ = training.Run(options).fit(
+            keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)]),
+            (inputs[0], targets[0]),
+            (inputs[1], targets[1]),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            "val_accuracy",
+        )
+        predictions = model.predict(inputs[1], verbose=0).argmax(axis=-1)
+        rows = read_rows(tmp_path)
+        assert epochs_of(rows) == list(range(EPOCHS))
+        # The model is that of the best epoch.
+        best = max(float(row["val_accuracy"]) for row in rows)
+        assert (predictions == targets[1]).mean() == best
+        return rows
+
+    return fit
+
+
+def interrupt(monkeypatch, callback, epoch):
+    """Lets a class of callbacks raise an error at the end of an epoch."""
+
+    def fail(self, ended, logs=None):
+        if ended == epoch:
+            raise InterruptionError
+        method(self, ended, logs)
+
+    method = callback.on_epoch_end
+    monkeypatch.setattr(callback, "on_epoch_end", fail)
+
+
+@pytest.mark.parametrize("epoch", range(EPOCHS))
+@pytest.mark.parametrize("name", ["Log", "KeepBest", "TensorBoard"])
+def test_an_epoch_that_is_not_backed_up_is_done_again(
+    training, fit, monkeypatch, tmp_path, name, epoch
+):
+    with monkeypatch.context() as context:
+        interrupt(context, getattr(training, name), epoch)
+        with pytest.raises(InterruptionError):
+            fit()
+    before = read_rows(tmp_path)
+    assert epochs_of(before) == list(range(epoch + (name != "Log")))
+    rows = fit()
+    assert rows[:epoch] == before[:epoch]
+
+
+def test_the_best_model_is_whole_when_its_successor_is_not(
+    fit, monkeypatch, tmp_path
+):
+    saved = []
+    save = keras.Model.save
+
+    def save_once(self, path, overwrite):
+        if saved:
+            Path(path).write_bytes(b"half of it")
+            raise InterruptionError
+        saved.append(path)
+        save(self, path, overwrite=overwrite)
+
+    with monkeypatch.context() as context:
+        context.setattr(keras.Model, "save", save_once)
+        with pytest.raises(InterruptionError):
+            fit()
+    keras.models.load_model(tmp_path / "model.keras")
+    fit()
+
+
+def test_a_backup_that_is_cut_short_gives_way_to_the_one_before(
+    training, fit, monkeypatch, tmp_path
+):
+    with monkeypatch.context() as context:
+        interrupt(context, training.TensorBoard, 3)
+        with pytest.raises(InterruptionError):
+            fit()
+    path = tmp_path / "backup" / "latest.weights.h5"
+    path.write_bytes(path.read_bytes()[:-100])
+    before = read_rows(tmp_path)
+    assert fit()[:2] == before[:2]
+
+
+def test_a_run_that_was_interrupted_after_its_training_is_not_trained_again(
+    fit, tmp_path
+):
+    rows = fit()
+    log = (tmp_path / "log.csv").read_bytes()
+    assert fit() == rows
+    assert (tmp_path / "log.csv").read_bytes() == log
