@@ -30,12 +30,12 @@ PRESETS = {
         batch_size=50,
     ),
     "small": Preset(
-        model={"hidden_dim": 32, "num_layers": 4},
-        learning_rate=0.006,
-        weight_decay=0.03,
+        model={"hidden_dim": 32, "num_layers": 3, "dropout": 0.0},
+        learning_rate=0.005,
+        weight_decay=0.01,
         epochs=4,
         warmup_epochs=0.2,
-        batch_size=16,
+        batch_size=8,
         data={"num_train": 16_000, "num_validation": 500},
     ),
     "smoke": Preset(

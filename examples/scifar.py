@@ -27,12 +27,12 @@ PRESETS = {
         batch_size=50,
     ),
     "small": Preset(
-        model={"hidden_dim": 64, "num_layers": 4, "dropout": 0.0},
+        model={"hidden_dim": 32, "num_layers": 4, "dropout": 0.0},
         learning_rate=0.01,
         weight_decay=0.01,
         epochs=3,
         warmup_epochs=0.1,
-        batch_size=50,
+        batch_size=25,
     ),
     "smoke": Preset(
         model={"hidden_dim": 8, "num_layers": 2},

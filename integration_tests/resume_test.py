@@ -96,16 +96,15 @@ def fit(training, tmp_path):
     from command_line import Preset
     from command_line import TrainingOptions
 
-    rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(3, 32, 8)).astype("float32")
-    targets = rng.integers(3, size=(3, 32))
+    inputs = np.random.default_rng(0).normal(size=(2, 32, 3))
+    inputs = inputs.astype("float32")
+    targets = inputs.argmax(axis=-1)
 
     def fit():
         options = TrainingOptions(
             backend=keras.backend.backend(),
             preset_name="small",
-            # A high rate, so that the best epoch is not always the last.
-            preset=Preset({}, 0.3, 0.0, epochs=EPOCHS, batch_size=8),
+            preset=Preset({}, 0.1, 0.0, epochs=EPOCHS, batch_size=8),
             output_dir=tmp_path,
             seed=0,
             dtype_policy="float32",
@@ -113,7 +112,7 @@ def fit(training, tmp_path):
             resume=True,
         )
         model, _ = training.Run(options).fit(
-            keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)]),
+            keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)]),
             (inputs[0], targets[0]),
             (inputs[1], targets[1]),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -177,6 +176,26 @@ def test_the_best_model_is_whole_when_its_successor_is_not(
             fit()
     keras.models.load_model(tmp_path / "model.keras")
     fit()
+
+
+@pytest.mark.parametrize(("best", "is_replaced"), [(2.0, False), (-1.0, True)])
+def test_the_best_epoch_before_an_interruption_is_not_forgotten(
+    training, tmp_path, best, is_replaced
+):
+    log, path = tmp_path / "log.csv", tmp_path / "model.keras"
+    log.write_text(f"epoch,accuracy,loss,seconds\n0,{best},1,1\n1,-2.0,1,1\n")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(loss="mse", metrics=["accuracy"])
+    keep_best = training.KeepBest(path, "accuracy")
+    model.fit(
+        *(np.ones((4, 3)), np.ones((4, 2))),
+        initial_epoch=2,
+        epochs=3,
+        verbose=0,
+        callbacks=[training.Log(log, keep_best), keep_best],
+    )
+    assert epochs_of(read_rows(tmp_path)) == [0, 1, 2]
+    assert path.exists() == is_replaced
 
 
 def test_a_backup_that_is_cut_short_gives_way_to_the_one_before(

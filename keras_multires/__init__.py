@@ -3,6 +3,7 @@
 from keras_multires import datasets
 from keras_multires import initializers
 from keras_multires import layers
+from keras_multires import metrics
 from keras_multires import models
 from keras_multires import ops
 from keras_multires.version import __version__
@@ -12,6 +13,7 @@ __all__ = [
     "datasets",
     "initializers",
     "layers",
+    "metrics",
     "models",
     "ops",
 ]
