@@ -1,6 +1,7 @@
 """Callbacks that keep the files of a training whole, whatever ends it."""
 
 import csv
+import math
 import os
 import time
 
@@ -65,6 +66,10 @@ class Log(keras.callbacks.CSVLogger):
 class KeepBest(keras.callbacks.ModelCheckpoint):
     """Keras's checkpoint of the best epoch, whole whenever it is there.
 
+    A model waits under another name until its epoch is backed up, which it is
+    when the next one begins. Otherwise, after an interruption, it would be the
+    model of an epoch that is done again and ends differently.
+
     Args:
         path: `pathlib.Path` of the model.
         monitor: Name of what is to be high.
@@ -72,22 +77,40 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
 
     def __init__(self, path, monitor):
         self.path = path
-        self.partial_path = path.with_name(f"partial_{path.name}")
+        # Keras puts the epoch into the braces.
+        folder = str(path.parent).replace("{", "{{").replace("}", "}}")
         super().__init__(
-            str(self.partial_path),
+            f"{folder}/{self._prefix}{{epoch}}{path.suffix}",
             monitor=monitor,
             mode="max",
             save_best_only=True,
         )
 
+    @property
+    def _prefix(self):
+        return f"{self.path.stem}_of_epoch_"
+
     def know(self, values):
         """Takes the values of epochs before a restart into account."""
-        self.best = max(values, default=None)
+        self.best = max(values, default=-math.inf)
 
-    def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        if self.partial_path.exists():
-            os.replace(self.partial_path, self.path)
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._keep_those_up_to(epoch)
+
+    def on_train_end(self, logs=None):
+        self._keep_those_up_to(math.inf)
+
+    def _keep_those_up_to(self, num_epochs):
+        candidates = {
+            int(path.stem.removeprefix(self._prefix)): path
+            for path in self.path.parent.glob(f"{self._prefix}*")
+        }
+        for epoch, path in sorted(candidates.items()):
+            if epoch <= num_epochs:
+                os.replace(path, self.path)
+            else:
+                path.unlink()
 
 
 class TensorBoard(keras.callbacks.Callback):

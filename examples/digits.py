@@ -43,7 +43,7 @@ def main(options):
 
     from keras_multires.datasets import digits
 
-    run = Run(options)
+    run = Run("digits", options)
     model, log, results, figure = train_and_test(
         run,
         SingleLabel([str(digit) for digit in range(10)]),
@@ -52,7 +52,6 @@ def main(options):
         digits.load_data(),
     )
     run.finish(
-        "digits",
         model,
         log,
         "the digits of scikit-learn",
@@ -90,7 +89,8 @@ def build_baseline():
     import keras
 
     pixels, scaled = _inputs()
-    logits = keras.layers.Dense(10)(keras.layers.Flatten()(scaled))
+    flat = keras.layers.Flatten()(scaled)
+    logits = keras.layers.Dense(10, dtype="float32")(flat)
     return keras.Model(pixels, logits, name="linear_in_the_pixels")
 
 

@@ -23,6 +23,11 @@ class SingleLabel:
         self.class_names = class_names
         self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
+    def check(self, targets):
+        """Raises a ValueError if targets cannot be tested on."""
+        if not len(targets):
+            raise ValueError("is empty")
+
     def metric(self, targets):
         """Metric of Keras for a validation set of these targets."""
         return keras.metrics.SparseCategoricalAccuracy(name=self.metric_name)
@@ -56,18 +61,29 @@ class MultiLabel:
         self.label_names = label_names
         self.loss = keras.losses.BinaryCrossentropy(from_logits=True)
 
+    def check(self, targets):
+        """Raises a ValueError if targets cannot be tested on."""
+        if not self._is_present(targets).any():
+            raise ValueError("has no label that some have and others have not")
+
+    def _is_present(self, targets):
+        return targets.any(axis=0) & ~targets.all(axis=0)
+
     def metric(self, targets):
         """Metric of Keras for a validation set of these targets.
 
         By thresholds, and so only an estimate of what `score` gives.
         """
         # Keras takes an area of zero for a label that is absent.
-        is_present = targets.any(axis=0) & ~targets.all(axis=0)
+        is_present = self._is_present(targets)
+        # Dense near 0, where the probabilities of rare labels are.
+        logits = np.linspace(-12, 12, 300)
         return keras.metrics.AUC(
             multi_label=True,
             num_labels=len(self.label_names),
             label_weights=is_present.astype("float32").tolist(),
             from_logits=True,
+            thresholds=(1 / (1 + np.exp(-logits))).tolist(),
             name=self.metric_name,
         )
 
@@ -106,8 +122,16 @@ def train_and_test(run, task, model, baseline, parts):
         `(model, log, results, figure)`: the model of the best epoch, a dict
         from names to one value an epoch, a dict of what was measured, and a
         picture of it.
+
+    Raises:
+        click.UsageError: if the validation or test set cannot be tested on.
     """
     training, validation, (inputs, targets) = parts
+    for name, (_, part) in (("validation", validation), ("test", parts[2])):
+        try:
+            task.check(part)
+        except ValueError as error:
+            raise click.UsageError(f"The {name} set {error}.") from error
     model, log = run.fit(
         model,
         training,
@@ -116,12 +140,12 @@ def train_and_test(run, task, model, baseline, parts):
         metric=task.metric(validation[1]),
         monitor=f"val_{task.metric_name}",
     )
-    _fit_baseline(baseline, run, training, validation, task.loss)
+    _fit_baseline(baseline, training, validation, task.loss)
     batch_size = run.options.preset.batch_size
-    logits = model.predict(inputs, batch_size, verbose=0)
+    logits = _predict(model, inputs, batch_size)
     score, details = task.score(targets, logits)
     baseline_score, _ = task.score(
-        targets, baseline.predict(inputs, batch_size, verbose=0)
+        targets, _predict(baseline, inputs, batch_size)
     )
     name = task.metric_name
     click.echo(
@@ -136,29 +160,46 @@ def train_and_test(run, task, model, baseline, parts):
             + ", ".join(left_out)
         )
     results = {
-        f"test_{name}": score,
+        f"test_{name}": round(score, 4),
         "baseline": baseline.name,
-        f"baseline_test_{name}": baseline_score,
-        "best_epoch": int(np.argmax(log[f"val_{name}"])),
+        f"baseline_test_{name}": round(baseline_score, 4),
+        # Counted from 1, as Keras and the pictures do, but not the log.
+        "best_epoch": int(np.argmax(log[f"val_{name}"])) + 1,
+        "num_train": len(training[1]),
+        "num_validation": len(validation[1]),
+        "num_test": len(targets),
         **details,
     }
     figure = _draw(log, task, model, targets, logits)
     return model, log, results, figure
 
 
-def _fit_baseline(model, run, training, validation, loss):
-    """Trains a simple model until it gets no better."""
-    model.compile(keras.optimizers.Adam(1e-3), loss)
+def _fit_baseline(model, training, validation, loss):
+    """Trains a linear model, and keeps its best epoch.
+
+    In its own way whatever the options, so that results compare.
+    """
+    batch_size, epochs = 256, 30
+    steps = epochs * -(-len(training[0]) // batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
+    model.compile(keras.optimizers.Adam(schedule), loss)
     model.fit(
         *training,
-        batch_size=run.options.preset.batch_size,
-        epochs=20,
+        batch_size=batch_size,
+        epochs=epochs,
         validation_data=validation,
         verbose=0,
         callbacks=[
-            keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+            keras.callbacks.EarlyStopping(
+                patience=epochs, restore_best_weights=True
+            )
         ],
     )
+
+
+def _predict(model, inputs, batch_size):
+    # What is half precision in Keras is no number in scikit-learn.
+    return model.predict(inputs, batch_size, verbose=0).astype("float32")
 
 
 def _draw(log, task, model, targets, logits):

@@ -70,14 +70,18 @@ def train(options):
     from experiment import train_and_test
     from training import Run
 
-    run = Run(options)
-    with usage_errors("--data-dir"):
+    run = Run("listops", options)
+    with usage_errors("--data-dir" if options.data_dir else "data set"):
         parts, source = load_data(options)
     task = SingleLabel([str(digit) for digit in range(10)])
     model, log, results, figure = train_and_test(
-        run, task, build_model(options.preset.model), build_baseline(), parts
+        run,
+        task,
+        build_model(options.preset.model),
+        build_baseline(parts[0][0]),
+        parts,
     )
-    run.finish("listops", model, log, source, results, {"overview.png": figure})
+    run.finish(model, log, source, results, {"overview.png": figure})
 
 
 def load_data(options):
@@ -111,18 +115,25 @@ def build_model(settings):
     return keras.Model(tokens, classifier(tokens))
 
 
-def build_baseline():
-    """A model that is linear in the number of each token."""
+def build_baseline(inputs):
+    """A model that is linear in the number of each token.
+
+    Args:
+        inputs: Token ids `(n, 2048)` whose numbers are to be standardised.
+    """
     import keras
 
     from keras_multires.datasets import listops
 
     tokens = keras.Input((listops.LENGTH,), dtype="int32", name="tokens")
-    counts = keras.layers.CategoryEncoding(
-        len(listops.VOCABULARY), output_mode="count"
-    )(tokens)
-    shares = keras.layers.Rescaling(1 / 100)(counts)
-    logits = keras.layers.Dense(10)(shares)
+    count = keras.layers.CategoryEncoding(
+        len(listops.VOCABULARY), output_mode="count", dtype="float32"
+    )
+    standardize = keras.layers.Normalization(dtype="float32")
+    standardize.adapt(
+        keras.Model(tokens, count(tokens)).predict(inputs, verbose=0)
+    )
+    logits = keras.layers.Dense(10, dtype="float32")(standardize(count(tokens)))
     return keras.Model(tokens, logits, name="bag_of_tokens")
 
 
@@ -135,7 +146,7 @@ def show_predictions(path, expressions):
 
     with usage_errors("--predict"):
         inputs = np.stack([read_expression(text) for text in expressions])
-    probabilities = predict(path, inputs, keras.ops.softmax)
+    probabilities = predict(path, inputs, 10, keras.ops.softmax)
     for expression, row in zip(expressions, probabilities, strict=True):
         digit = row.argmax()
         click.echo(

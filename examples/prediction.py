@@ -6,12 +6,13 @@ import click
 import keras
 
 
-def predict(path, inputs, activation):
+def predict(path, inputs, num_classes, activation):
     """Probabilities of the classes by a saved model.
 
     Args:
         path: `pathlib.Path` of a `.keras` file that an example wrote.
         inputs: Array, the raw inputs of the model, batch first.
+        num_classes: Integer, number of logits that it must have.
         activation: Function of Keras from logits to probabilities.
 
     Returns:
@@ -30,11 +31,14 @@ def predict(path, inputs, activation):
         raise click.UsageError(
             f"--model: cannot be read: {str(path)!r}: {error}"
         ) from error
-    if model.input_shape[1:] != inputs.shape[1:]:
+    shapes = [
+        getattr(model, name, None) for name in ("input_shape", "output_shape")
+    ]
+    expected = [(None, *inputs.shape[1:]), (None, num_classes)]
+    if shapes != expected:
         raise click.UsageError(
-            f"--model: {str(path)!r} takes inputs of the shape "
-            f"{model.input_shape[1:]}, not {inputs.shape[1:]}. Was it trained "
-            "by this example?"
+            f"--model: {str(path)!r} must have the shape of inputs and outputs "
+            f"{expected}, and has {shapes}. Was it trained by this example?"
         )
     logits = model.predict(inputs, verbose=0).astype("float32")
     return keras.ops.convert_to_numpy(activation(logits))

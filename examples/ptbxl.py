@@ -31,10 +31,10 @@ PRESETS = {
         batch_size=50,
     ),
     "small": Preset(
-        model={"hidden_dim": 64, "num_layers": 4},
+        model={"hidden_dim": 32, "num_layers": 4},
         learning_rate=0.0045,
         weight_decay=0.06,
-        epochs=30,
+        epochs=40,
         warmup_epochs=2,
         batch_size=16,
     ),
@@ -92,14 +92,13 @@ def train(options, task, download):
 
     from keras_multires.datasets import ptbxl
 
-    run = Run(options, task=task)
+    run = Run(f"ptbxl_{task}", options)
     with usage_errors("--data-dir"):
         # In millivolts: the model, which takes raw records, standardises.
         parts = ptbxl.load_data(
             options.data_dir, task, standardize=False, download=download
         )
         labels = ptbxl.label_names(task, options.data_dir)
-    (options.output_dir / LABELS).write_text(json.dumps(labels) + "\n")
     (signals, _), _, (test_signals, _) = parts
     normalization = keras.layers.Normalization(
         axis=None, mean=signals.mean(), variance=signals.var()
@@ -112,8 +111,8 @@ def train(options, task, download):
         parts,
     )
     source = f"PTB-XL, {sum(len(inputs) for inputs, _ in parts):,} records"
+    run.write_json(LABELS, labels)
     run.finish(
-        f"ptbxl_{task}",
         model,
         log,
         source,
@@ -151,7 +150,7 @@ def build_baseline(normalization, num_labels):
 
     signals = keras.Input((1000, 12), name="millivolts")
     samples = keras.layers.Flatten()(normalization(signals))
-    logits = keras.layers.Dense(num_labels)(samples)
+    logits = keras.layers.Dense(num_labels, dtype="float32")(samples)
     return keras.Model(signals, logits, name="linear_in_the_samples")
 
 
@@ -199,13 +198,10 @@ def show_predictions(path, records):
 
     labels = read_labels(path.with_name(LABELS))
     with usage_errors("--predict"):
-        inputs = np.stack([ptbxl.read_record(record) for record in records])
-    probabilities = predict(path, inputs, keras.ops.sigmoid)
-    if probabilities.shape[1] != len(labels):
-        raise click.UsageError(
-            f"--model: {str(path)!r} gives {probabilities.shape[1]} labels, "
-            f"and {LABELS} beside it names {len(labels)}."
+        inputs = np.stack(
+            [ptbxl.read_record(record, sampling_rate=100) for record in records]
         )
+    probabilities = predict(path, inputs, len(labels), keras.ops.sigmoid)
     for record, row in zip(records, probabilities, strict=True):
         likely = [
             f"{labels[index]} {row[index]:.0%}"
@@ -215,12 +211,16 @@ def show_predictions(path, records):
 
 
 def read_labels(path):
-    if not path.exists():
+    try:
+        labels = json.loads(path.read_text())
+    except (OSError, ValueError):
+        labels = None
+    if not isinstance(labels, list):
         raise click.UsageError(
-            f"--model: the names of its labels are missing: {str(path)!r}. The "
-            "training wrote this file beside the model."
+            "--model: the names of its labels are missing or damaged: "
+            f"{str(path)!r}. The training wrote this file beside the model."
         )
-    return json.loads(path.read_text())
+    return labels
 
 
 if __name__ == "__main__":

@@ -67,8 +67,8 @@ def train(options):
 
     from keras_multires.datasets import scifar
 
-    run = Run(options)
-    with usage_errors("--data-dir"):
+    run = Run("scifar", options)
+    with usage_errors("--data-dir" if options.data_dir else "data set"):
         parts, source = load_data(options)
     model, log, results, figure = train_and_test(
         run,
@@ -77,7 +77,7 @@ def train(options):
         build_baseline(),
         parts,
     )
-    run.finish("scifar", model, log, source, results, {"overview.png": figure})
+    run.finish(model, log, source, results, {"overview.png": figure})
 
 
 def load_data(options):
@@ -86,7 +86,10 @@ def load_data(options):
     parts = scifar.load_data(options.data_dir)
     if options.data_dir is None:
         return parts, "CIFAR-10"
-    is_jpeg = any(options.data_dir.glob("train/*/*.jp*g"))
+    is_jpeg = any(
+        path.suffix.lower() in (".jpg", ".jpeg")
+        for path in options.data_dir.glob("train/*/*")
+    )
     return parts, "CIFAR-10, JPEG" if is_jpeg else "CIFAR-10"
 
 
@@ -113,7 +116,8 @@ def build_baseline():
     import keras
 
     pixels, normalized = _inputs()
-    logits = keras.layers.Dense(10)(keras.layers.Flatten()(normalized))
+    flat = keras.layers.Flatten()(normalized)
+    logits = keras.layers.Dense(10, dtype="float32")(flat)
     return keras.Model(pixels, logits, name="linear_in_the_pixels")
 
 
@@ -139,7 +143,9 @@ def show_predictions(path, files):
 
     with usage_errors("--predict"):
         inputs = np.stack([scifar.read_image(file) for file in files])
-    probabilities = predict(path, inputs, keras.ops.softmax)
+    probabilities = predict(
+        path, inputs, len(scifar.CLASS_NAMES), keras.ops.softmax
+    )
     for file, row in zip(files, probabilities, strict=True):
         best = row.argmax()
         click.echo(f"{file}: {scifar.CLASS_NAMES[best]} ({row[best]:.0%})")

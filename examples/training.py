@@ -7,7 +7,7 @@ from the last epoch that it finished.
 import csv
 import dataclasses
 import datetime
-import importlib.metadata
+import importlib
 import json
 import math
 import os
@@ -23,41 +23,41 @@ from callbacks import KeepBest
 from callbacks import Log
 from callbacks import TensorBoard
 
-import keras_multires
-
 SETTINGS = "settings.json"
 METRICS = "metrics.json"
 MODEL = "model.keras"
 LOG = "log.csv"
 BACKUP = "backup"
 TENSORBOARD = "tensorboard"
+FILES = (METRICS, MODEL, LOG)
+FOLDERS = (BACKUP, TENSORBOARD)
 
 
 class Run:
     """A training in its output folder.
 
     Args:
+        experiment: Name of the experiment.
         options: The `TrainingOptions` of the command line.
-        **extra: Further settings that a run must keep when it goes on, as
-            strings and numbers.
 
     Raises:
         click.UsageError: if the folder cannot be written to, or holds a run
-            that is finished or has other settings, and `options.resume` is
-            true.
+            that is finished or has other settings and `options.resume` is
+            true, or holds files that would be taken for a run's.
     """
 
-    def __init__(self, options, **extra):
+    def __init__(self, experiment, options):
         self.options = options
         self.output_dir = options.output_dir
         self.settings = {
+            "experiment": experiment,
             "preset": options.preset_name,
-            "epochs": options.preset.epochs,
-            "batch_size": options.preset.batch_size,
+            "preset_settings": dataclasses.asdict(options.preset),
             "seed": options.seed,
+            "backend": keras.backend.backend(),
             "dtype_policy": options.dtype_policy,
-            "data_dir": options.data_dir and str(options.data_dir),
-            **extra,
+            "jit_compile": options.jit_compile,
+            "data_dir": options.data_dir and str(options.data_dir.resolve()),
         }
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
@@ -68,14 +68,37 @@ class Run:
                 f"--output-dir: cannot write to {str(self.output_dir)!r}: "
                 f"{error.strerror}"
             ) from error
-        self.goes_on = options.resume and (self.output_dir / SETTINGS).exists()
+        earlier = self._read_settings()
+        self.goes_on = options.resume and earlier is not None
         if self.goes_on:
-            self._check_settings()
+            self._check_settings(earlier)
         keras.config.set_dtype_policy(options.dtype_policy)
         keras.utils.set_random_seed(options.seed)
 
-    def _check_settings(self):
-        earlier = json.loads((self.output_dir / SETTINGS).read_text())
+    def _read_settings(self):
+        """The settings of the run that is in the folder; None without one."""
+        path = self.output_dir / SETTINGS
+        try:
+            earlier = json.loads(path.read_text())
+        except FileNotFoundError:
+            for name in (*FILES, *FOLDERS):
+                # A run would delete it, and whose it is nobody knows.
+                if (self.output_dir / name).exists():
+                    raise click.UsageError(
+                        f"{str(self.output_dir)!r} holds {name!r} of no known "
+                        "run. Choose another --output-dir."
+                    ) from None
+            return None
+        except (OSError, ValueError):
+            earlier = None
+        if not isinstance(earlier, dict) or "experiment" not in earlier:
+            raise click.UsageError(
+                f"{str(path)!r} does not hold the settings of a run, or is "
+                "damaged. Choose another --output-dir."
+            )
+        return earlier
+
+    def _check_settings(self, earlier):
         remedy = (
             "Choose another --output-dir, or --no-resume to start over and "
             "lose it."
@@ -100,13 +123,14 @@ class Run:
         if self.goes_on:
             return
         # What an earlier run left would be taken for this one's.
-        for name in (SETTINGS, METRICS, MODEL, LOG):
+        for name in FILES:
             (self.output_dir / name).unlink(missing_ok=True)
-        for name in (BACKUP, TENSORBOARD):
+        for name in FOLDERS:
             shutil.rmtree(self.output_dir / name, ignore_errors=True)
-        self._write_json(SETTINGS, self.settings)
+        self.write_json(SETTINGS, self.settings)
 
-    def _write_json(self, name, content):
+    def write_json(self, name, content):
+        """Writes a file of the output folder, whole or not at all."""
         path = self.output_dir / name
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(content, indent=2) + "\n")
@@ -173,41 +197,34 @@ class Run:
         model = keras.models.load_model(self.output_dir / MODEL, compile=False)
         return model, _read_log(self.output_dir / LOG)
 
-    def finish(self, experiment, model, log, data, results, figures):
+    def finish(self, model, log, data, results, figures):
         """Writes `metrics.json` and the pictures, and shows them.
 
         Args:
-            experiment: Name of the experiment.
             model: The model that was tested.
             log: Dict from names to one value an epoch.
             data: String, what the model was trained on.
             results: Dict of what was measured.
             figures: Dict from names of files to figures of matplotlib.
         """
-        # Where the data lay says nothing to others.
-        settings = {
-            name: value
-            for name, value in self.settings.items()
-            if name != "data_dir"
-        }
         for name, figure in figures.items():
             figure.savefig(self.output_dir / name)
-        self._write_json(
+        settings = dict(self.settings)
+        # Where the data lay says nothing to others.
+        if settings.pop("data_dir") is not None:
+            settings["preset_settings"].pop("data")
+        self.write_json(
             METRICS,
             {
-                "experiment": experiment,
                 **results,
                 "data": data,
                 "parameters": _count(model.trainable_weights),
-                # The first epoch holds the compilation, the median does not.
+                # Of a long run, the median does not hold the compilation.
                 "seconds_per_epoch": round(
                     statistics.median(log["seconds"]), 2
                 ),
                 "seconds_of_training": round(sum(log["seconds"]), 1),
                 **settings,
-                "preset_settings": dataclasses.asdict(self.options.preset),
-                "backend": keras.backend.backend(),
-                "jit_compile": self.options.jit_compile,
                 "machine": _machine(),
                 "versions": _versions(),
                 "date": datetime.date.today().isoformat(),
@@ -245,25 +262,37 @@ def _read_log(path):
 
 
 def _machine():
-    cores = f"{os.cpu_count()} CPU cores ({platform.machine()})"
-    if keras.backend.backend() == "torch":
+    backend = keras.backend.backend()
+    if backend == "torch":
         import torch
 
         accelerators = [
             torch.cuda.get_device_name(index)
             for index in range(torch.cuda.device_count())
         ]
+    elif backend == "jax":
+        import jax
+
+        accelerators = [
+            device.device_kind
+            for device in jax.devices()
+            if device.platform != "cpu"
+        ]
     else:
-        devices = keras.distribution.list_devices()
-        accelerators = [name for name in devices if "cpu" not in name]
+        import tensorflow as tf
+
+        accelerators = [
+            tf.config.experimental.get_device_details(device)["device_name"]
+            for device in tf.config.list_physical_devices("GPU")
+        ]
+    cores = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     return ", ".join([cores, *accelerators])
 
 
 def _versions():
-    backend = keras.backend.backend()
-    names = ("keras", backend, "numpy")
-    return {
-        "keras_multires": keras_multires.__version__,
-        **{name: importlib.metadata.version(name) for name in names},
-        "python": platform.python_version(),
+    # Not of the distributions, whose names differ by hardware.
+    names = ("keras_multires", "keras", keras.backend.backend(), "numpy")
+    versions = {
+        name: importlib.import_module(name).__version__ for name in names
     }
+    return {**versions, "python": platform.python_version()}

@@ -149,7 +149,7 @@ def load_data(
       [arXiv:1804.06028](https://arxiv.org/abs/1804.06028)
     """
     if directory is not None:
-        return _read_directory(Path(directory))
+        return _read_directory(Path(directory).expanduser())
     check_integer("seed", seed, minimum=0)
     check_integer("num_train", num_train)
     check_integer("num_validation", num_validation)

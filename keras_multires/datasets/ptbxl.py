@@ -238,13 +238,15 @@ def label_names(task, directory):
     return sorted(set(_labels_of_statements(task, statements).values()))
 
 
-def read_record(path):
+def read_record(path, sampling_rate=None):
     """The signals of one electrocardiogram, in millivolts.
 
     Args:
         path: Path of a WFDB record of 12 leads in the order of `LEADS` (their
             names in small or capital letters): that of its header or of its
             data, or without their suffixes `.hea` and `.dat`.
+        sampling_rate: Optional number, in hertz. The record must then have ten
+            seconds at this rate, as those of PTB-XL.
 
     Returns:
         float32 array `(length, 12)`, in millivolts.
@@ -253,7 +255,8 @@ def read_record(path):
         FileNotFoundError: if one of the two files is missing.
         ImportError: if `wfdb` is not installed.
         ValueError: if the record cannot be read, does not have the checksums of
-            its header, lacks samples, or has other leads or units.
+            its header, lacks samples, or has other leads, units, rate or
+            length.
 
     Example:
 
@@ -263,7 +266,9 @@ def read_record(path):
     path = Path(path).expanduser()
     if path.suffix in (".hea", ".dat"):
         path = path.with_suffix("")
-    signals, _ = _read_record(path)
+    signals, rate = _read_record(path)
+    if sampling_rate is not None:
+        _check_length(path, signals, rate, sampling_rate)
     return signals
 
 
@@ -479,12 +484,7 @@ def _load_signals(directory, records, sampling_rate, cache_dir, verbose):
     for record in records:
         name = directory / record.name
         signal, rate = _read_record(name)
-        if (rate, len(signal)) != (sampling_rate, length):
-            _fail(
-                f"{name}.hea",
-                f"the record has {len(signal)} steps at {rate} Hz, and not "
-                f"{length} at {sampling_rate} Hz",
-            )
+        _check_length(name, signal, rate, sampling_rate)
         next(rows[record.part])[:] = signal
         progress.add(1)
     # Signals do not shrink by much, and compression takes longer than reading.
@@ -553,6 +553,16 @@ def _read_record(path):
     if not np.isfinite(signals).all():
         _fail(data, "some samples are missing (not a number)")
     return signals, record.fs
+
+
+def _check_length(path, signals, rate, sampling_rate):
+    length = _SECONDS * sampling_rate
+    if (rate, len(signals)) != (sampling_rate, length):
+        _fail(
+            f"{path}.hea",
+            f"the record has {len(signals)} steps at {rate} Hz, and not "
+            f"{length} at {sampling_rate} Hz",
+        )
 
 
 def _keep_rows(array, is_kept):

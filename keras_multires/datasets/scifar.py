@@ -123,7 +123,7 @@ def load_data(directory=None, seed=0, verbose=1):
     if directory is None:
         train, test = _read_keras()
     else:
-        train, test = _read_directory(Path(directory), verbose)
+        train, test = _read_directory(Path(directory).expanduser(), verbose)
     return (*_split(*train, seed), test)
 
 

@@ -27,10 +27,16 @@ def is_channel(channel, count):
     return isinstance(channel, numbers.Integral) and 0 <= channel < count
 
 
-def check_channels(channels, count):
-    """Raises a `ValueError` unless all are of `count` channels."""
+def channels_or_first(channels, count):
+    """`channels`, or for None the first three of `count`.
+
+    Raises a `ValueError` unless all are of `count` channels.
+    """
+    if channels is None:
+        return range(min(count, 3))
     if not all(is_channel(channel, count) for channel in channels):
         raise ValueError(
             f"`channels` must be integers from 0 to {count - 1}. "
             f"Received: channels={channels!r}"
         )
+    return channels

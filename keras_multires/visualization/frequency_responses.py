@@ -5,7 +5,7 @@ from keras_multires.layers.multires_conv import MultiresConv
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.ops.precision import at_least_float32
 from keras_multires.visualization.arguments import axes_or_new
-from keras_multires.visualization.arguments import check_channels
+from keras_multires.visualization.arguments import channels_or_first
 from keras_multires.visualization.arguments import check_layer
 
 # Points of the transform, so half as many frequencies: enough for a curve that
@@ -13,7 +13,7 @@ from keras_multires.visualization.arguments import check_layer
 POINTS = 1024
 
 
-def plot_frequency_responses(layer, channels=(0, 1, 2), ax=None):
+def plot_frequency_responses(layer, channels=None, ax=None):
     """Draws the gain of a layer's filters against the frequency.
 
     The frequency response of a filter is `H(f) = sum_k h[k] exp(-2 pi i f k)`,
@@ -24,7 +24,8 @@ def plot_frequency_responses(layer, channels=(0, 1, 2), ax=None):
 
     Args:
         layer: A built `MultiresLayer` or `MultiresConv`.
-        channels: Integers, the channels whose filters are drawn.
+        channels: Integers, the channels whose filters are drawn. Defaults to
+            the first three.
         ax: Axes to draw on. By default those of a new figure.
 
     Returns:
@@ -35,7 +36,7 @@ def plot_frequency_responses(layer, channels=(0, 1, 2), ax=None):
             one of the two or not built.
     """
     check_layer(layer, MultiresConv, MultiresLayer)
-    check_channels(channels, layer.scaling_filter.shape[1])
+    channels = channels_or_first(channels, layer.scaling_filter.shape[1])
     ax = axes_or_new(ax)
     frequencies = np.fft.rfftfreq(POINTS)
     precision = at_least_float32(layer.variable_dtype)

@@ -2,10 +2,10 @@ import numpy as np
 from keras import ops
 
 from keras_multires.visualization.arguments import axes_or_new
-from keras_multires.visualization.arguments import check_channels
+from keras_multires.visualization.arguments import channels_or_first
 
 
-def plot_kernels(layer, length, channels=(0, 1, 2), ax=None):
+def plot_kernels(layer, length, channels=None, ax=None):
     """Draws kernels of a multiresolution layer against the lag.
 
     The end of the receptive field is marked if it lies within `length`, and
@@ -14,7 +14,8 @@ def plot_kernels(layer, length, channels=(0, 1, 2), ax=None):
     Args:
         layer: A built `MultiresLayer`.
         length: Integer, number of lags to draw.
-        channels: Integers, the channels whose kernels are drawn.
+        channels: Integers, the channels whose kernels are drawn. Defaults to
+            the first three.
         ax: Axes to draw on. By default those of a new figure.
 
     Returns:
@@ -25,7 +26,7 @@ def plot_kernels(layer, length, channels=(0, 1, 2), ax=None):
             positive integer, or the layer is not built.
     """
     kernel = ops.convert_to_numpy(layer.kernel(length))
-    check_channels(channels, kernel.shape[1])
+    channels = channels_or_first(channels, kernel.shape[1])
     ax = axes_or_new(ax)
     # One stair a lag: nothing lies between two lags.
     edges = np.arange(length + 1) - 0.5
