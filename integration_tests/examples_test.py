@@ -119,7 +119,7 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
     rows = read_log(output_dir)
     assert [row["epoch"] for row in rows] == ["0", "1"]
     values = [float(row[f"val_{metric}"]) for row in rows]
-    assert metrics["best_epoch"] == values.index(max(values))
+    assert metrics["best_epoch"] == values.index(max(values)) + 1
     assert list((output_dir / "tensorboard").iterdir())
     pictures = [path.name for path in output_dir.glob("*.png")]
     expected = ["overview.png"]
@@ -187,6 +187,62 @@ def test_a_finished_run_is_neither_lost_nor_run_again(run, trained):
     assert (output_dir / "metrics.json").read_text() == before
 
 
+@pytest.mark.parametrize("option", ["--resume", "--no-resume"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("backup/thesis.txt", "years of work"),
+        ("model.keras", "another model"),
+        ("settings.json", '{"theme": "dark"}'),
+        ("settings.json", "{"),
+    ],
+)
+def test_what_is_not_of_a_run_is_not_touched(
+    run, tmp_path, name, content, option
+):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    options = ("--backend", "torch", "--preset", "smoke", option)
+    result = run(script("digits"), *options, "--output-dir", tmp_path)
+    assert_usage_error(result, name.split("/")[0], "--output-dir")
+    assert file.read_text() == content
+
+
+def test_half_precision_trains_and_is_tested(run, tmp_path):
+    options = ("--backend", "torch", "--preset", "smoke")
+    result = run(
+        *(script("ptbxl"), *options, *SOURCES["ptbxl"]),
+        *("--dtype-policy", "bfloat16", "--output-dir", tmp_path),
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["dtype_policy"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("fold", "part"), [("9", "validation"), ("10", "test")]
+)
+def test_an_empty_fold_is_a_usage_error_before_the_training(
+    run, tmp_path, fold, part
+):
+    data_dir = shutil.copytree(TESTDATA / "ptbxl", tmp_path / "ptbxl")
+    database = data_dir / "ptbxl_database.csv"
+    with open(database, newline="") as file:
+        reader = csv.DictReader(file)
+        rows = [row for row in reader if row["strat_fold"] != fold]
+    with open(database, "w", newline="") as file:
+        writer = csv.DictWriter(file, reader.fieldnames)
+        writer.writeheader()
+        writer.writerows(rows)
+    options = ("--backend", "torch", "--preset", "smoke")
+    result = run(
+        *(script("ptbxl"), *options, "--data-dir", data_dir),
+        *("--output-dir", tmp_path / "runs"),
+    )
+    assert_usage_error(result, f"{part} set")
+
+
 def test_no_resume_starts_over(run, trained, tmp_path):
     output_dir, _ = trained("digits", "torch")
     copy = shutil.copytree(output_dir, tmp_path / "copy")
@@ -197,7 +253,7 @@ def test_no_resume_starts_over(run, trained, tmp_path):
     assert result.returncode == 0, result.stderr[-3000:]
     (row,) = read_log(copy)
     assert row["epoch"] == "0"
-    assert json.loads((copy / "metrics.json").read_text())["epochs"] == 1
+    assert json.loads((copy / "metrics.json").read_text())["best_epoch"] == 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -71,7 +71,7 @@ def test_a_killed_run_goes_on_by_the_same_command(backend, tmp_path):
     assert rows[:num_finished] == finished
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     values = [float(row["val_accuracy"]) for row in rows]
-    assert metrics["best_epoch"] == values.index(max(values))
+    assert metrics["best_epoch"] == values.index(max(values)) + 1
     assert not (tmp_path / "backup").exists()
 
 
@@ -111,7 +111,7 @@ def fit(training, tmp_path):
             jit_compile="auto",
             resume=True,
         )
-        model, _ = training.Run(options).fit(
+        model, _ = training.Run("test", options).fit(
             keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)]),
             (inputs[0], targets[0]),
             (inputs[1], targets[1]),
@@ -142,6 +142,10 @@ def interrupt(monkeypatch, callback, epoch):
     monkeypatch.setattr(callback, "on_epoch_end", fail)
 
 
+def interrupted(*arguments, **options):
+    raise InterruptionError
+
+
 @pytest.mark.parametrize("epoch", range(EPOCHS))
 @pytest.mark.parametrize("name", ["Log", "KeepBest", "TensorBoard"])
 def test_an_epoch_that_is_not_backed_up_is_done_again(
@@ -155,6 +159,17 @@ def test_an_epoch_that_is_not_backed_up_is_done_again(
     assert epochs_of(before) == list(range(epoch + (name != "Log")))
     rows = fit()
     assert rows[:epoch] == before[:epoch]
+
+
+def test_a_run_that_was_interrupted_in_its_first_epoch_begins_anew(
+    training, fit, monkeypatch, tmp_path
+):
+    with monkeypatch.context() as context:
+        context.setattr(training.Log, "on_epoch_end", interrupted)
+        with pytest.raises(InterruptionError):
+            fit()
+    assert (tmp_path / "log.csv").read_bytes() == b""
+    fit()
 
 
 def test_the_best_model_is_whole_when_its_successor_is_not(
@@ -174,8 +189,25 @@ def test_the_best_model_is_whole_when_its_successor_is_not(
         context.setattr(keras.Model, "save", save_once)
         with pytest.raises(InterruptionError):
             fit()
+    (partial,) = tmp_path.glob("model_of_epoch_*")
+    assert partial.read_bytes() == b"half of it"
     keras.models.load_model(tmp_path / "model.keras")
     fit()
+    assert not list(tmp_path.glob("model_of_epoch_*"))
+
+
+@pytest.mark.parametrize("num_kept", [0, 1, 2])
+def test_models_are_kept_of_epochs_that_are_backed_up(
+    training, tmp_path, num_kept
+):
+    path = tmp_path / "model.keras"
+    path.write_text("0")
+    for epoch in (1, 2):
+        (tmp_path / f"model_of_epoch_{epoch}.keras").write_text(str(epoch))
+    keep_best = training.KeepBest(path, "accuracy")
+    keep_best.on_epoch_begin(num_kept)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
+    assert path.read_text() == str(num_kept)
 
 
 @pytest.mark.parametrize(("best", "is_replaced"), [(2.0, False), (-1.0, True)])

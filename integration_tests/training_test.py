@@ -66,7 +66,7 @@ def test_a_run_trains_with_the_published_optimiser(make_options):
     parts = [(np.ones((20, 3), "float32"), np.ones(20)) for _ in range(2)]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    _, log = training.Run(options).fit(
+    _, log = training.Run("test", options).fit(
         model, *parts, loss, metric, "val_accuracy"
     )
     optimizer = model.optimizer
@@ -86,7 +86,7 @@ def test_a_run_sets_the_policy_of_the_layers(make_options, policy):
 
     earlier = keras.config.dtype_policy()
     try:
-        training.Run(make_options(dtype_policy=policy))
+        training.Run("test", make_options(dtype_policy=policy))
         assert keras.layers.Dense(1).dtype_policy.name == policy
     finally:
         keras.config.set_dtype_policy(earlier)

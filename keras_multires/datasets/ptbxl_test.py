@@ -683,6 +683,9 @@ def test_a_record_of_another_length_or_rate_is_an_error_that_names_it(
         ptbxl.load_data(small, verbose=0)
     assert str(small / FIRST) in str(error.value)
     assert not list(small.parent.glob("home/datasets/*"))
+    with pytest.raises(ValueError, match=f"{problem}.*1000 at 100") as error:
+        ptbxl.read_record(small / FIRST, sampling_rate=100)
+    assert str(small / FIRST) in str(error.value)
 
 
 @pytest.mark.parametrize("suffix", [".hea", ".dat"])

@@ -67,3 +67,18 @@ def test_a_figure_is_made_without_axes(layer):
     figure = visualization.plot_kernels(layer, 8)
     assert len(figure.axes) == 1
     plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("num_channels", "num_drawn"), [(1, 1), (2, 2), (5, 3)]
+)
+def test_the_first_channels_are_drawn_by_default(ax, num_channels, num_drawn):
+    layer = MultiresLayer(depth=2)
+    layer.build((None, None, num_channels))
+    expected = {f"channel {index}" for index in range(num_drawn)}
+    for plot, arguments in (
+        (visualization.plot_kernels, (layer, 8)),
+        (visualization.plot_frequency_responses, (layer,)),
+    ):
+        plot(*arguments, ax=ax)
+        assert {t for t in legend(ax) if t.startswith("channel")} == expected
