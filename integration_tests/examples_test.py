@@ -326,7 +326,7 @@ def test_a_file_that_is_no_model_of_the_example_is_a_usage_error(
     assert_usage_error(result, "--model", str(file))
     output_dir, _ = trained("digits", "torch")
     result = run(script("listops"), *options, output_dir / "model.keras")
-    assert_usage_error(result, "--model", "(64, 1)", "(2048,)")
+    assert_usage_error(result, "--model", "64, 1)", "2048)")
 
 
 def test_model_and_predict_belong_together(run):

@@ -1,5 +1,6 @@
 """Checks of constructor arguments, with one wording for every error."""
 
+import math
 import numbers
 
 
@@ -39,5 +40,18 @@ def check_rate(name, value):
     ):
         raise ValueError(
             f"`{name}` must be a number from 0 (included) to 1 (excluded). "
+            f"Received: {name}={value!r}"
+        )
+
+
+def check_positive(name, value):
+    """Raises a `ValueError` unless `value` is a finite number above 0."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not 0 < value < math.inf
+    ):
+        raise ValueError(
+            f"`{name}` must be a finite number above 0. "
             f"Received: {name}={value!r}"
         )
