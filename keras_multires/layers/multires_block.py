@@ -166,12 +166,18 @@ class MultiresBlock(keras.layers.Layer):
         """State of `step` before the first time step; see `MultiresLayer`."""
         return self.multires_layer.initial_state(batch_size)
 
-    def step(self, inputs, state):
+    def transition(self):
+        """As `MultiresLayer.transition`."""
+        return self.multires_layer.transition()
+
+    def step(self, inputs, state, transition=None, in_place=False):
         """Outputs of the next time steps, in inference mode.
 
         Args:
             inputs: Float tensor `(batch, steps, channels)`, at least one step.
             state: The state that `initial_state` or the last `step` returned.
+            transition: As in `MultiresLayer.step`.
+            in_place: As in `MultiresLayer.step`.
 
         Returns:
             `(outputs, state)`, as in `MultiresLayer.step`.
@@ -181,7 +187,9 @@ class MultiresBlock(keras.layers.Layer):
                 state, or the layer is not built.
         """
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
-        filtered, state = self.multires_layer.step(inputs, state)
+        filtered, state = self.multires_layer.step(
+            inputs, state, transition, in_place
+        )
         return self._mix(inputs, filtered, mask=None, training=False), state
 
     def compute_output_shape(self, input_shape):

@@ -284,16 +284,36 @@ class MultiresLayer(BaseMultires):
             self.compute_dtype,
         )
 
-    def step(self, inputs, state):
+    def transition(self):
+        """What `step` needs of the weights for a single time step.
+
+        Returns:
+            Tensor `(updates, values, channels)`, see
+            `keras_multires.ops.streaming.transition`.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        self._check_built("transition")
+        weights = self._tree_weights(self.compute_dtype)
+        return streaming.transition(*weights, self._counts)
+
+    def step(self, inputs, state, transition=None, in_place=False):
         """Outputs of the next time steps of a sequence, without dropout.
 
         However a sequence is cut into chunks, the outputs are those of the
-        whole sequence. A call costs time in proportion to the receptive field
-        and the number of steps.
+        whole sequence. A single step looks up the few past values that it
+        needs; more at once cost time in proportion to the receptive field and
+        the number of steps.
 
         Args:
             inputs: Float tensor `(batch, steps, channels)`, at least one step.
             state: The state that `initial_state` or the last `step` returned.
+            transition: Optional result of the method `transition`, for single
+                steps with weights that do not change in between: it takes
+                longer to compute than a step.
+            in_place: Whether `state` may be overwritten, which saves PyTorch a
+                copy for a single step.
 
         Returns:
             `(outputs, state)`: a float tensor of the shape of `inputs`, and the
@@ -306,8 +326,22 @@ class MultiresLayer(BaseMultires):
         self._check_built("step")
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
         self._check_step(inputs.shape, state)
-        weights = self._tree_weights(inputs.dtype)
-        outputs, state = streaming.step(inputs, state, *weights, self._counts)
+        if inputs.shape[1] == 1:
+            if transition is None:
+                transition = self.transition()
+            outputs, state = streaming.step(
+                inputs,
+                state,
+                transition,
+                self.kernel_size,
+                self._counts,
+                in_place,
+            )
+        else:
+            weights = self._tree_weights(inputs.dtype)
+            outputs, state = streaming.chunk(
+                inputs, state, *weights, self._counts
+            )
         outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
         return self._activate(outputs), state
 

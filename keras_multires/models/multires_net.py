@@ -207,7 +207,18 @@ class MultiresNet(ChecksTokenIds, keras.Model):
         """
         return [block.initial_state(batch_size) for block in self.blocks]
 
-    def step(self, inputs, state):
+    def transition(self):
+        """What `step` needs of the weights of the blocks for a single step.
+
+        Returns:
+            A list of one tensor a block, see `MultiresLayer.transition`.
+
+        Raises:
+            ValueError: if the model is not built.
+        """
+        return [block.transition() for block in self.blocks]
+
+    def step(self, inputs, state, transition=None, in_place=False):
         """Outputs of the next time steps of a sequence, in inference mode.
 
         However a sequence is cut into chunks, the outputs are those of the
@@ -217,6 +228,9 @@ class MultiresNet(ChecksTokenIds, keras.Model):
             inputs: The next steps, at least one and none of them padding, as
                 in the model's call.
             state: The state that `initial_state` or the last `step` returned.
+            transition: Optional result of the method `transition`, as in
+                `MultiresLayer.step`.
+            in_place: As in `MultiresLayer.step`.
 
         Returns:
             `(outputs, state)`: float tensor `(batch, steps, hidden_dim)`, and
@@ -238,9 +252,13 @@ class MultiresNet(ChecksTokenIds, keras.Model):
             )
         outputs = self._encode(ops.convert_to_tensor(inputs))
         states = []
-        for block, block_state in zip(self.blocks, state, strict=True):
-            outputs, block_state = block.step(outputs, block_state)
-            states.append(block_state)
+        if transition is None:
+            transition = [None] * self.num_layers
+        for block, past, linear_map in zip(
+            self.blocks, state, transition, strict=True
+        ):
+            outputs, past = block.step(outputs, past, linear_map, in_place)
+            states.append(past)
         return outputs, states
 
     def get_config(self):

@@ -8,6 +8,7 @@ side in one tensor, and one position serves them all, because every size is
 `K - 1` times a power of two and so divides the largest.
 """
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -63,7 +64,119 @@ def initial_state(batch_size, channels, kernel_size, counts, dtype):
     }
 
 
-def step(inputs, state, scaling_filter, wavelet_filter, memory_weights, counts):
+def transition(scaling_filter, wavelet_filter, memory_weights, counts):
+    """What one time step does, as one linear map of each channel.
+
+    A step computes the readout and a new value for each ring from the input
+    and from the past values that the tree looks back at. All are linear, so
+    the tree, run once on the unit vectors of input and past values, gives the
+    map; no step need run through the levels again.
+
+    Args:
+        scaling_filter: Tensor `(K, channels)`, in lag order.
+        wavelet_filter: Tensor `(K, channels)`, in lag order.
+        memory_weights: Tensor `(M, channels)`, coarse to fine.
+        counts: Detail coefficients of each level, coarsest first.
+
+    Returns:
+        Tensor `(rings + 1, 1 + past values, channels)`, for `step`. The last
+        row gives the readout.
+    """
+    taps, channels = scaling_filter.shape
+    lags = _lags(taps, counts)
+    size = 1 + sum(map(len, lags))
+    units = np.broadcast_to(np.eye(size)[..., None], (size, size, channels))
+    units = ops.convert_to_tensor(units, dtype=scaling_filter.dtype)
+    rows = iter(range(1, size))
+    updates = []
+
+    def delays_from_units(signal, lag, count):
+        if count == 1:
+            return [signal]
+        updates.append(signal[0])
+        past = [units[None, next(rows)] for _ in range(1, count)]
+        return [signal, *past]
+
+    readout = tree_readout(
+        units[:1],
+        scaling_filter,
+        wavelet_filter,
+        memory_weights,
+        counts,
+        delays_from_units,
+    )
+    return ops.stack([*updates, readout[0]])
+
+
+def _lags(kernel_size, counts):
+    """How far back the tree looks into each ring, one array a ring."""
+    depth = len(counts)
+    lags = []
+    for level in range(1, depth + 1):
+        lags.append(2 ** (level - 1) * np.arange(1, kernel_size))
+        count = counts[depth - level]
+        if count > 1:
+            lags.append(2**level * np.arange(1, count))
+    return lags
+
+
+def step(inputs, state, transition, kernel_size, counts, in_place=False):
+    """Readout of the next time step of a sequence.
+
+    Gathers the past values that the tree looks back at, maps them, and writes
+    one new value into each ring: the time does not depend on the length of the
+    past, but for the copy of the rings where a backend makes one. An input that
+    is not finite makes all later outputs NaN: the map multiplies it by zeros.
+
+    Args:
+        inputs: Tensor `(batch, 1, channels)`, the next step.
+        state: The state after the steps before; see `initial_state`.
+        transition: What `transition` returned.
+        kernel_size: Integer, taps `K` of the two filters.
+        counts: Detail coefficients of each level, coarsest first.
+        in_place: Whether `state` may be overwritten. PyTorch then makes no copy
+            of it.
+
+    Returns:
+        `(outputs, state)`: the output `(batch, 1, channels)` of the whole
+        sequence at this step, and the state after it.
+    """
+    sizes = np.array(_ring_sizes(kernel_size, counts), dtype="int32")
+    starts = np.cumsum(sizes, dtype="int32") - sizes
+    lags = _lags(kernel_size, counts)
+    lengths = [len(ring) for ring in lags]
+    lag = np.concatenate(lags).astype("int32")
+    position, history = state["position"], state["history"]
+    seen = ops.add(
+        np.repeat(starts, lengths),
+        ops.mod(ops.subtract(position, lag), np.repeat(sizes, lengths)),
+    )
+    past = ops.take(history, seen, axis=1)
+    values = ops.concatenate([inputs, past], axis=1)
+    results = ops.einsum("bnc,rnc->brc", values, transition)
+    slots = ops.add(starts, ops.mod(position, sizes))
+    history = _write(history, slots, results[:, :-1], in_place)
+    position = ops.mod(position + 1, int(max(sizes)))
+    return results[:, -1:], {"history": history, "position": position}
+
+
+def _write(history, slots, values, in_place):
+    """`history` with `values` at `slots` of its second axis."""
+    if in_place and keras.backend.backend() == "torch":
+        return history.index_copy_(1, ops.cast(slots, "int64"), values)
+    batch_size, num_slots, channels = ops.shape(values)
+    rows = ops.repeat(ops.arange(batch_size, dtype="int32"), num_slots)
+    columns = ops.tile(slots, (batch_size,))
+    return ops.scatter_update(
+        history,
+        ops.stack([rows, columns], axis=1),
+        ops.reshape(values, (-1, channels)),
+    )
+
+
+def chunk(
+    inputs, state, scaling_filter, wavelet_filter, memory_weights, counts
+):
     """Readout of the next time steps of a sequence.
 
     Args:
