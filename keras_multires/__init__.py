@@ -1,8 +1,10 @@
 """Multiresolution convolution for Keras 3."""
 
 from keras_multires import datasets
+from keras_multires import distributions
 from keras_multires import initializers
 from keras_multires import layers
+from keras_multires import losses
 from keras_multires import metrics
 from keras_multires import models
 from keras_multires import ops
@@ -11,8 +13,10 @@ from keras_multires.version import __version__
 __all__ = [
     "__version__",
     "datasets",
+    "distributions",
     "initializers",
     "layers",
+    "losses",
     "metrics",
     "models",
     "ops",

@@ -41,6 +41,22 @@ def num_parameters(channels, num_mixtures):
     return num_mixtures * (3 if channels == 1 else 10)
 
 
+def draw_noise(shape, seed=None):
+    """Uniform random numbers between 0 and 1, and neither of them.
+
+    Args:
+        shape: Tuple of integers.
+        seed: As in `keras.random`.
+
+    Returns:
+        float32 tensor of this shape.
+    """
+    # Both have an infinite logarithm.
+    return keras.random.uniform(
+        shape, 1e-6, 1 - 1e-6, dtype="float32", seed=seed
+    )
+
+
 class DiscretizedLogisticMixture:
     """Mixture of discretised logistics, over pixels of one or three channels.
 
@@ -148,6 +164,12 @@ class DiscretizedLogisticMixture:
         mean = ops.sum(means * ops.expand_dims(weights, -2), axis=-1)
         return ops.clip(mean, -1.0, 1.0)
 
+    @property
+    def noise_shape(self):
+        """Shape of the noise that `sample_by_noise` takes."""
+        batch_shape = ops.shape(self.logits)[:-1]
+        return (*batch_shape, self.num_mixtures + self.channels)
+
     def sample(self, seed=None, temperature=1.0):
         """Draws pixels.
 
@@ -165,14 +187,24 @@ class DiscretizedLogisticMixture:
             ValueError: if `temperature` is not a positive number.
         """
         check_positive("temperature", temperature)
-        if not isinstance(seed, keras.random.SeedGenerator):
-            seed = keras.random.SeedGenerator(seed)
-        batch_shape = ops.shape(self.logits)[:-1]
+        noise = draw_noise(self.noise_shape, seed)
+        return self.sample_by_noise(noise, temperature)
+
+    def sample_by_noise(self, noise, temperature=1.0):
+        """The pixels that follow from noise, for loops that are compiled.
+
+        Args:
+            noise: Float tensor of the shape `noise_shape`, uniform between 0
+                and 1 and neither of them, such as `draw_noise` gives.
+            temperature: Positive scalar, as in `sample`.
+
+        Returns:
+            Float tensor `(..., channels)` of the 256 values in [-1, 1].
+        """
+        noise = ops.cast(noise, self.precision)
         # The largest of logits with Gumbel noise is a draw by their softmax.
-        noise = self._uniform(ops.shape(self.logits), seed)
-        component = ops.argmax(
-            self.logits / temperature - ops.log(-ops.log(noise)), axis=-1
-        )
+        gumbel = -ops.log(-ops.log(noise[..., : self.num_mixtures]))
+        component = ops.argmax(self.logits / temperature + gumbel, axis=-1)
         is_drawn = ops.one_hot(
             component, self.num_mixtures, dtype=self.precision
         )
@@ -182,25 +214,19 @@ class DiscretizedLogisticMixture:
 
         values = []
         for channel in range(self.channels):
-            uniform = self._uniform(batch_shape, seed)
+            uniform = noise[..., self.num_mixtures + channel]
             logistic = ops.log(uniform) - ops.log1p(-uniform)
-            scale = temperature * ops.exp(
-                drawn(self.log_scales[..., channel, :])
-            )
+            scale = ops.exp(drawn(self.log_scales[..., channel, :]))
+            earlier = [ops.expand_dims(value, -1) for value in values]
             mean = drawn(
-                self.means[..., channel, :]
-                + self._shift([v[..., None] for v in values], channel)
+                self.means[..., channel, :] + self._shift(earlier, channel)
             )
-            # To the middle of the bin: the ends are open.
-            value = ops.clip(mean + scale * logistic, -1.0, 1.0)
-            values.append(ops.round((value + 1) * 127.5) / 127.5 - 1)
+            # To the middle of its bin; the outermost ones are open.
+            value = ops.clip(mean + temperature * scale * logistic, -1.0, 1.0)
+            value = ops.round((value + 1) * 127.5) / 127.5 - 1
+            # A compiler that multiplies by 1 / 127.5 gets beyond 1.
+            values.append(ops.clip(value, -1.0, 1.0))
         return ops.stack(values, axis=-1)
-
-    def _uniform(self, shape, seed):
-        # Without 0 and 1, whose logarithms are infinite.
-        return keras.random.uniform(
-            shape, 1e-6, 1 - 1e-6, dtype=self.precision, seed=seed
-        )
 
     def _shift(self, earlier, channel):
         """What the values of earlier channels add to the mean of a channel.
