@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from conftest import GOLDEN
 from conftest import MODES
 from conftest import run_function
+from conftest import set_published_weights
 from keras_multires.models.multires_classifier import MultiresClassifier
 
 # Section 4.1 of the paper and the code published with it.
@@ -21,43 +21,6 @@ PARAMETERS = {
 }
 
 
-def published_weights(name):
-    """The state dict of a golden checkpoint, without prefix, as arrays."""
-    with np.load(GOLDEN / f"classifier_{name}_weights.npz") as file:
-        return dict(file)
-
-
-def set_published_weights(model, weights):
-    """Sets the weights of a classifier, each by hand."""
-
-    def dense(layer, name):
-        layer.kernel.assign(np.squeeze(weights[f"{name}.weight"]).T)
-        layer.bias.assign(weights[f"{name}.bias"])
-
-    if model.vocabulary_size is None:
-        dense(model.backbone.encoder, "encoder")
-    else:
-        model.backbone.encoder.embeddings.assign(weights["encoder.weight"])
-    for index, block in enumerate(model.backbone.blocks):
-        layer = block.multires_layer
-        # Published filters are in the order of a correlation.
-        for weight, key in (("scaling_filter", "h0"), ("wavelet_filter", "h1")):
-            taps = weights[f"seq_layers.{index}.{key}"][:, 0, ::-1].T
-            getattr(layer, weight).assign(taps)
-        readout = weights[f"seq_layers.{index}.w"].T
-        layer.memory_weights.assign(readout[:-1])
-        layer.skip_weights.assign(readout[-1])
-        dense(block.mixing, f"mixing_layers.{index}.0")
-        block.norm.gamma.assign(weights[f"norms.{index}.weight"])
-        block.norm.beta.assign(weights[f"norms.{index}.bias"])
-        if block.normalization == "batch":
-            mean = weights[f"norms.{index}.running_mean"]
-            variance = weights[f"norms.{index}.running_var"]
-            block.norm.moving_mean.assign(mean)
-            block.norm.moving_variance.assign(variance)
-    dense(model.head, "output_mapping")
-
-
 @pytest.fixture(
     scope="module",
     params=["linear_layernorm", "uniform", "embedding_batchnorm"],
@@ -68,7 +31,7 @@ def published(request, golden):
     config, arrays = golden(f"classifier_{name}")
     config.pop("pooling")
     model = MultiresClassifier(**config)
-    set_published_weights(model, published_weights(name))
+    set_published_weights(model, f"classifier_{name}")
     mask = None
     if "lengths" in arrays:
         mask = np.arange(config["length"]) < arrays["lengths"][:, None]

@@ -1,0 +1,214 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from conftest import MODES
+from conftest import run_function
+from conftest import set_published_weights
+from keras_multires.distributions import DiscretizedLogisticMixture
+from keras_multires.models import MultiresDensityModel
+
+SMALL = {"num_mixtures": 3, "hidden_dim": 8, "num_layers": 2}
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def model(request):
+    keras.utils.set_random_seed(0)
+    return MultiresDensityModel(20, request.param, **SMALL)
+
+
+def random_images(model, num_images=2, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (num_images, model.length, model.input_channels)
+    return (rng.integers(256, size=shape) / 127.5 - 1).astype("float32")
+
+
+def generate(model, *arguments, **options):
+    return ops.convert_to_numpy(model.generate(*arguments, **options))
+
+
+def run(function, *arguments):
+    return ops.convert_to_numpy(function(*arguments))
+
+
+# Of PyTorch's compiler only the layer is tested.
+@pytest.mark.parametrize("mode", [m for m in MODES if m != "compile"])
+@pytest.mark.parametrize("algorithm", ["tree", "fft"])
+def test_outputs_are_those_of_the_published_model(golden, algorithm, mode):
+    config, arrays = golden("autoregressive_rgb")
+    model = MultiresDensityModel(**config, algorithm=algorithm)
+    set_published_weights(model, "autoregressive_rgb")
+    inputs = ops.convert_to_tensor(arrays["inputs"], dtype="float32")
+    outputs = run(run_function(model, mode), inputs)
+    np.testing.assert_allclose(outputs, arrays["outputs"], atol=1e-5)
+
+
+def test_the_defaults_have_the_published_number_of_parameters():
+    model = MultiresDensityModel(length=1024, input_channels=3)
+    trainable = sum(np.prod(w.shape) for w in model.trainable_weights)
+    assert trainable == 38_391_908
+    block = model.backbone.blocks[0]
+    assert block.dropout == 0.1
+    assert block.normalization == "layer"
+    assert block.multires_layer.independent_skip
+
+
+def test_parameters_depend_on_earlier_pixels_alone(model):
+    images = random_images(model)
+    before = run(model, images)
+    assert before.shape == (2, 20, model.compute_output_shape((2, 20, 1))[-1])
+    for layer in model.backbone.blocks:
+        assert layer.multires_layer.algorithm == "auto"
+    changed = images.copy()
+    changed[:, 7:] = 0.3
+    after = run(model, changed)
+    np.testing.assert_allclose(after[:, :8], before[:, :8], atol=1e-6)
+    assert (abs(after[:, 8:] - before[:, 8:]) > 1e-4).any()
+
+
+@pytest.mark.parametrize("sizes", [[20], [1] * 20, [1, 5, 1, 13]])
+def test_steps_are_those_of_the_whole_image(model, sizes):
+    images = random_images(model)
+    state = model.initial_state(2)
+    outputs = []
+    for start, size in zip(
+        itertools.accumulate([0, *sizes]), sizes, strict=False
+    ):
+        chunk, state = model.step(images[:, start : start + size], state)
+        outputs.append(ops.convert_to_numpy(chunk))
+    np.testing.assert_allclose(
+        np.concatenate(outputs, axis=1), run(model, images), atol=1e-5
+    )
+
+
+def test_a_transition_given_or_not_changes_nothing(model):
+    backbone = model.backbone
+    pixels = ops.convert_to_tensor(random_images(model)[:, :1])
+    transition = backbone.transition()
+    expected, _ = backbone.step(pixels, backbone.initial_state(2))
+    received, _ = backbone.step(
+        pixels, backbone.initial_state(2), transition, in_place=True
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(received), ops.convert_to_numpy(expected)
+    )
+
+
+def test_a_step_leaves_the_state_that_it_was_given(model):
+    state = model.initial_state(2)
+    before = [run(ops.copy, leaf) for leaf in keras.tree.flatten(state)]
+    model.step(random_images(model)[:, :1], state)
+    for leaf, value in zip(keras.tree.flatten(state), before, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(leaf), value)
+
+
+def test_generated_images_are_those_of_the_naive_loop(model):
+    """Pixel by pixel, the whole image each time, from the same noise."""
+    from keras_multires.distributions import draw_noise
+
+    received = generate(model, 3, temperature=0.7, seed=5)
+    noise = draw_noise((20, 3, 1, 3 + model.input_channels), 5)
+    images = np.zeros((3, 20, model.input_channels), "float32")
+    for index in range(20):
+        outputs = model(images)[:, index : index + 1]
+        mixture = DiscretizedLogisticMixture(outputs, model.input_channels)
+        drawn = mixture.sample_by_noise(noise[index], 0.7)
+        images[:, index : index + 1] = ops.convert_to_numpy(drawn)
+    np.testing.assert_allclose(received, images, atol=1e-5)
+
+
+def test_a_prefix_is_continued(model):
+    whole = generate(model, 3, seed=1)
+    assert whole.shape == (3, 20, model.input_channels)
+    for num_given in (1, 2, 13, 20):
+        prefix = whole[:, :num_given]
+        again = generate(model, 3, seed=1, prefix=prefix)
+        np.testing.assert_allclose(again, whole, atol=1e-5)
+    shared = generate(model, 3, seed=2, prefix=whole[0, :13])
+    np.testing.assert_array_equal(
+        shared[:, :13], np.tile(whole[:1, :13], (3, 1, 1))
+    )
+    assert (shared[0, 13:] != shared[1, 13:]).any()
+
+
+def test_seeds_and_new_weights_give_other_images(model):
+    first, again, other = (generate(model, 2, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    weights = model.get_weights()
+    model.set_weights([0.5 * weight for weight in weights])
+    changed = generate(model, 2, seed=1)
+    model.set_weights(weights)
+    assert (first != changed).any()
+
+
+def test_a_model_is_saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.get_config() == model.get_config()
+    images = random_images(model)
+    np.testing.assert_allclose(
+        run(again, images), run(model, images), atol=1e-6
+    )
+
+
+def test_training_lowers_the_bits():
+    from keras_multires.losses import DiscretizedLogisticMixture as Loss
+
+    keras.utils.set_random_seed(0)
+    model = MultiresDensityModel(16, 1, **SMALL)
+    images = np.full((32, 16, 1), 0.5, "float32")
+    model.compile(keras.optimizers.Adam(0.01), Loss(3))
+    before = model.evaluate(images, images, verbose=0)
+    model.fit(images, images, epochs=10, batch_size=8, verbose=0)
+    assert model.evaluate(images, images, verbose=0) < before - 1
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_generates(policy):
+    model = MultiresDensityModel(6, 3, **SMALL, dtype=policy)
+    images = run(lambda: ops.cast(model.generate(2, seed=0), "float32"))
+    assert images.shape == (2, 6, 3)
+    assert (abs(images) <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"num_samples": 0}, "`num_samples`"),
+        ({"temperature": 0}, "`temperature`"),
+        ({"temperature": -1.0}, "`temperature`"),
+        ({"prefix": np.zeros((2, 21, 1))}, "at most 20 pixels"),
+        ({"prefix": np.zeros((3, 4, 1))}, "`prefix`.*shape"),
+        ({"prefix": np.zeros((2, 4, 3))}, "`prefix`.*shape"),
+        ({"prefix": np.zeros(4)}, "`prefix`.*shape"),
+        ({"prefix": np.full((2, 4, 1), 1.1)}, r"\[-1, 1\].*1\.1"),
+        ({"prefix": np.full((2, 4, 1), np.nan)}, r"\[-1, 1\].*nan"),
+    ],
+)
+def test_what_cannot_be_generated_is_an_error(arguments, problem):
+    model = MultiresDensityModel(20, 1, **SMALL)
+    with pytest.raises(ValueError, match=problem):
+        model.generate(**{"num_samples": 2, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"length": 0}, "`length`"),
+        ({"input_channels": 2}, "`channels`"),
+        ({"num_mixtures": 0}, "`num_mixtures`"),
+        ({"hidden_dim": 0}, "`hidden_dim`"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
+    with pytest.raises(ValueError, match=problem):
+        MultiresDensityModel(**{"length": 20, "input_channels": 1, **arguments})
+
+
+def test_inputs_of_other_channels_are_an_error(model):
+    with pytest.raises(ValueError, match="axis -1"):
+        model(np.zeros((2, 20, 2)))
