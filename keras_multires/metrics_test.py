@@ -1,8 +1,10 @@
 import sys
 
+import keras
 import numpy as np
 import pytest
 
+from keras_multires.metrics import LogitAUC
 from keras_multires.metrics import macro_auroc
 
 
@@ -62,3 +64,18 @@ def test_without_scikit_learn_the_error_names_it(monkeypatch, predictions):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(ImportError, match="pip install scikit-learn"):
         macro_auroc(*predictions)
+
+
+def test_the_area_of_logits_is_right_for_rare_labels_too():
+    rng = np.random.default_rng(0)
+    odds = np.array([0.005, 0.05, 0.5])
+    targets = (rng.random((2000, 3)) < odds).astype("float32")
+    logits = rng.normal(size=(2000, 3)) + targets + np.log(odds / (1 - odds))
+    metric = LogitAUC(multi_label=True, num_labels=3)
+    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    assert isinstance(again, LogitAUC)
+    for start in range(0, 2000, 500):
+        rows = slice(start, start + 500)
+        again.update_state(targets[rows], logits[rows].astype("float32"))
+    expected, _ = macro_auroc(targets, logits)
+    np.testing.assert_allclose(float(again.result()), expected, atol=1e-3)
