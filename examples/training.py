@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import datetime
 import importlib
+import io
 import json
 import math
 import os
@@ -22,6 +23,7 @@ import keras
 from callbacks import KeepBest
 from callbacks import Log
 from callbacks import TensorBoard
+from PIL import Image
 
 SETTINGS = "settings.json"
 METRICS = "metrics.json"
@@ -208,7 +210,7 @@ class Run:
             figures: Dict from names of files to figures of matplotlib.
         """
         for name, figure in figures.items():
-            figure.savefig(self.output_dir / name)
+            _save(figure, self.output_dir / name)
         settings = dict(self.settings)
         # Where the data lay says nothing to others.
         if settings.pop("data_dir") is not None:
@@ -233,6 +235,13 @@ class Run:
         shutil.rmtree(self.output_dir / BACKUP, ignore_errors=True)
         for name in (MODEL, LOG, METRICS, *figures):
             click.echo(self.output_dir / name)
+
+
+def _save(figure, path):
+    """Writes a PNG of 256 colours, a third of the size of one with all."""
+    content = io.BytesIO()
+    figure.savefig(content)
+    Image.open(content).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 def _learning_rate(preset, steps_per_epoch):
