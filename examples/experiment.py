@@ -173,10 +173,13 @@ def train_and_test(run, task, model, baseline, parts):
 def _fit_baseline(model, training, validation, loss):
     """Trains a linear model, and keeps its best epoch.
 
-    In its own way whatever the options, so that results compare.
+    In its own way whatever the options, so that results compare, and long
+    enough on few data, too.
     """
-    batch_size, epochs = 256, 30
-    steps = epochs * -(-len(training[0]) // batch_size)
+    batch_size = 256
+    steps_per_epoch = -(-len(training[0]) // batch_size)
+    epochs = max(30, 2000 // steps_per_epoch)
+    steps = epochs * steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, steps)
     model.compile(keras.optimizers.Adam(schedule), loss)
     model.fit(
@@ -187,7 +190,7 @@ def _fit_baseline(model, training, validation, loss):
         verbose=0,
         callbacks=[
             keras.callbacks.EarlyStopping(
-                patience=epochs, restore_best_weights=True
+                patience=50, restore_best_weights=True
             )
         ],
     )
