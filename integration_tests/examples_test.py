@@ -9,7 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import pytest
+
+import keras_multires  # noqa: F401 (registers what models are made of)
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -131,6 +134,8 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
     for file in ("model.keras", "log.csv", "metrics.json", *expected):
         assert str(output_dir / file) in result.stdout
     assert not (output_dir / "backup").exists()
+    model = keras.models.load_model(output_dir / "model.keras")
+    assert model.optimizer is not None  # it can be trained further
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,7 @@ def test_the_model_is_that_of_the_best_epoch_and_takes_raw_pixels(run, trained):
     code = """
 import sys
 import keras
-import keras_multires
+import keras_multires  # noqa: F401 (registers what models are made of)
 
 inputs, targets = keras_multires.datasets.digits.load_data()[2]
 assert inputs.dtype == "uint8"

@@ -30,6 +30,14 @@ class LogitAUC(keras.metrics.AUC):
         spread = ops.sigmoid(ops.convert_to_tensor(y_pred) / 4)
         return super().update_state(y_true, spread, sample_weight)
 
+    def get_config(self):
+        config = super().get_config()
+        # Keras gives a tensor, which it then cannot read again.
+        if self.label_weights is not None:
+            weights = ops.convert_to_numpy(self.label_weights)
+            config["label_weights"] = weights.tolist()
+        return config
+
 
 def macro_auroc(targets, scores):
     """Area under the ROC curve of each class, and its mean over classes.

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import keras
@@ -71,8 +72,11 @@ def test_the_area_of_logits_is_right_for_rare_labels_too():
     odds = np.array([0.005, 0.05, 0.5])
     targets = (rng.random((2000, 3)) < odds).astype("float32")
     logits = rng.normal(size=(2000, 3)) + targets + np.log(odds / (1 - odds))
-    metric = LogitAUC(multi_label=True, num_labels=3)
-    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    metric = LogitAUC(
+        multi_label=True, num_labels=3, label_weights=[1.0, 1.0, 1.0]
+    )
+    config = json.loads(json.dumps(keras.metrics.serialize(metric)))
+    again = keras.metrics.deserialize(config)
     assert isinstance(again, LogitAUC)
     for start in range(0, 2000, 500):
         rows = slice(start, start + 500)
