@@ -46,6 +46,7 @@ PRESETS = {
         batch_size=8,
     ),
 }
+# As in `keras_multires.datasets.ptbxl`, which would import Keras too early.
 TASKS = (
     "all",
     "diagnostic",

@@ -304,7 +304,8 @@ class MultiresLayer(BaseMultires):
         However a sequence is cut into chunks, the outputs are those of the
         whole sequence. A single step looks up the few past values that it
         needs; more at once cost time in proportion to the receptive field and
-        the number of steps.
+        the number of steps. After an input that is not finite, single steps
+        give NaN from then on: begin with a new state.
 
         Args:
             inputs: Float tensor `(batch, steps, channels)`, at least one step.
