@@ -34,9 +34,9 @@ PRESETS = {
         model={"hidden_dim": 32, "num_layers": 4},
         learning_rate=0.0045,
         weight_decay=0.06,
-        epochs=40,
-        warmup_epochs=2,
-        batch_size=16,
+        epochs=80,
+        warmup_epochs=4,
+        batch_size=8,
     ),
     "smoke": Preset(
         model={"hidden_dim": 8, "num_layers": 2},
