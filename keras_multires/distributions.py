@@ -6,6 +6,7 @@ from keras import ops
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_positive
 from keras_multires.ops.precision import at_least_float32
+from keras_multires.value_checks import check_pixels
 
 # Between the values of two neighbouring bytes, mapped to [-1, 1].
 _BIN_WIDTH = 2 / 255
@@ -140,8 +141,19 @@ class DiscretizedLogisticMixture:
 
         Returns:
             Float tensor `(...)`, in nats, of a pixel's channels together.
+
+        Raises:
+            ValueError: if the values have another number of channels or, where
+                they are known, are outside [-1, 1].
         """
-        values = ops.cast(values, self.precision)
+        values = ops.convert_to_tensor(values, dtype=self.precision)
+        if values.shape[-1:] != (self.channels,):
+            raise ValueError(
+                f"The last axis of `values` must have {self.channels} "
+                f"channel{'s' * (self.channels > 1)}. "
+                f"Received: values.shape={tuple(values.shape)}"
+            )
+        check_pixels("values", values)
         log_probs = self._bin_log_probs(
             ops.expand_dims(values, -1), self._shifted_means(values)
         )

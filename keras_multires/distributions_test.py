@@ -180,3 +180,10 @@ def test_a_temperature_that_is_not_positive_is_an_error(temperature):
     mixture = DiscretizedLogisticMixture(np.zeros((2, 3)), 1)
     with pytest.raises(ValueError, match="`temperature`"):
         mixture.sample(temperature=temperature)
+
+
+@pytest.mark.parametrize("values", [[1.5], [-2.0], [np.nan], [0.0, 0.0]])
+def test_values_that_are_no_pixels_are_an_error(values):
+    mixture = DiscretizedLogisticMixture(np.zeros(6), channels=1)
+    with pytest.raises(ValueError, match="`values`"):
+        mixture.log_prob(np.array(values))

@@ -5,14 +5,14 @@ from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.presets import CLASSIFIER_PRESETS
-from keras_multires.models.token_ids import ChecksTokenIds
 from keras_multires.ops.precision import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresClassifier(ChecksTokenIds, keras.Model):
+class MultiresClassifier(ChecksInputs, keras.Model):
     """Sequence classifier: `MultiresNet`, mean over time, `Dense`.
 
     Args:
@@ -169,6 +169,10 @@ class MultiresClassifier(ChecksTokenIds, keras.Model):
         """
         check_choice("preset", preset, tuple(cls.presets))
         return cls(**{**cls.presets[preset], **overrides})
+
+    def check_inputs(self, inputs):
+        """Raises a `ValueError` for inputs that the backbone refuses."""
+        self.backbone.check_inputs(inputs)
 
     def build(self, input_shape):
         self.backbone.check_input_shape(input_shape)

@@ -9,11 +9,13 @@ from keras_multires.distributions import num_parameters
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.compilation import compiled
+from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
+from keras_multires.value_checks import check_pixels
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresDensityModel(keras.Model):
+class MultiresDensityModel(ChecksInputs, keras.Model):
     """Autoregressive model of images, read pixel by pixel.
 
     From the pixels before it, each pixel gets the parameters of a
@@ -59,7 +61,9 @@ class MultiresDensityModel(keras.Model):
 
     Raises:
         ValueError: if an argument is out of its range or contradicts another,
-            or the inputs have another number of channels.
+            or the inputs have another number of channels or, where their
+            values are known (not while a compiled function is traced), values
+            outside [-1, 1].
 
     Example:
 
@@ -128,8 +132,12 @@ class MultiresDensityModel(keras.Model):
             dtype=self.dtype_policy,
             name="head",
         )
-        self._generators = {}
+        self._generator = None
         self.build((None, length, input_channels))
+
+    def check_inputs(self, inputs):
+        """Raises a `ValueError` for pixels outside [-1, 1]."""
+        check_pixels("inputs", inputs)
 
     def build(self, input_shape):
         # The depth follows from `length`, whatever the length at hand.
@@ -140,6 +148,8 @@ class MultiresDensityModel(keras.Model):
         )
 
     def call(self, inputs, mask=None, training=None):
+        if mask is None:  # padding may hold anything
+            self.check_inputs(inputs)
         before = ops.zeros_like(inputs[:, :1])
         shifted = ops.concatenate([before, inputs[:, :-1]], axis=1)
         outputs = self.backbone(shifted, mask=mask, training=training)
@@ -225,13 +235,11 @@ class MultiresDensityModel(keras.Model):
         num_samples = check_integer("num_samples", num_samples)
         check_positive("temperature", temperature)
         prefix = self._check_prefix(prefix, num_samples)
-        num_given = prefix.shape[1]
         numbers = self.num_mixtures + self.input_channels
         noise = draw_noise((self.length, num_samples, 1, numbers), seed)
-        key = (num_samples, num_given)
-        if key not in self._generators:
-            self._generators[key] = compiled(self, self._generate)
-        return self._generators[key](
+        if self._generator is None:
+            self._generator = compiled(self, self._generate)
+        return self._generator(
             prefix, noise, ops.convert_to_tensor(temperature, dtype="float32")
         )
 
@@ -253,11 +261,7 @@ class MultiresDensityModel(keras.Model):
                 f"with at most {self.length} pixels. "
                 f"Received: prefix.shape={prefix.shape}"
             )
-        if not (abs(prefix) <= 1).all():
-            raise ValueError(
-                "`prefix` must be in [-1, 1]. Received: values from "
-                f"{prefix.min()} to {prefix.max()}"
-            )
+        check_pixels("prefix", prefix)
         return ops.convert_to_tensor(prefix, dtype=self.compute_dtype)
 
     def _generate(self, prefix, noise, temperature):

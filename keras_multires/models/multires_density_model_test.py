@@ -134,6 +134,37 @@ def test_a_prefix_is_continued(model):
     assert (shared[0, 13:] != shared[1, 13:]).any()
 
 
+def test_samples_have_the_distribution_of_the_model():
+    """Images of two pixels, against all that there can be."""
+    keras.utils.set_random_seed(1)
+    model = MultiresDensityModel(2, 1, **SMALL)
+    values = (np.arange(256) / 127.5 - 1).astype("float32")
+    every = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
+    every = every.reshape(-1, 2, 1)
+    mixture = DiscretizedLogisticMixture(model(every), channels=1)
+    log_probs = ops.convert_to_numpy(mixture.log_prob(every)).sum(axis=-1)
+    expected = np.exp(log_probs, dtype="float64").reshape(256, 256)
+    np.testing.assert_allclose(expected.sum(), 1, atol=1e-3)
+
+    num_samples = 50_000
+    drawn = generate(model, num_samples, seed=0)[..., 0]
+    bytes_ = np.rint((drawn + 1) * 127.5).astype(int)
+    counts = np.zeros((256, 256))
+    np.add.at(counts, tuple(bytes_.T), 1)
+    # Sixteen values are taken together, or most would never be drawn.
+    counts, expected = (
+        table.reshape(16, 16, 16, 16).sum(axis=(1, 3)).ravel()
+        for table in (counts, num_samples * expected)
+    )
+    frequent = expected > 10
+    assert frequent.sum() > 30
+    deviations = counts[frequent] - expected[frequent]
+    chi_square = (deviations**2 / expected[frequent]).sum()
+    degrees = frequent.sum() - 1
+    assert chi_square < degrees + 5 * np.sqrt(2 * degrees)
+    assert counts[~frequent].sum() < 2 * expected[~frequent].sum() + 20
+
+
 def test_seeds_and_new_weights_give_other_images(model):
     first, again, other = (generate(model, 2, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
@@ -207,6 +238,22 @@ def test_what_cannot_be_generated_is_an_error(arguments, problem):
 def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
     with pytest.raises(ValueError, match=problem):
         MultiresDensityModel(**{"length": 20, "input_channels": 1, **arguments})
+
+
+@pytest.mark.parametrize("value", [-1.1, 2.0, 255.0, np.nan])
+def test_pixels_out_of_range_are_refused_before_any_work(model, value):
+    model.compile("sgd", "mse")
+    images = random_images(model)
+    targets = np.zeros((2, 20, model.head.units))
+    model.evaluate(images, targets, verbose=0)
+    images[1, 3] = value
+    for call in (
+        lambda: model(images),
+        lambda: model.fit(images, targets, verbose=0),
+        lambda: model.predict(images, verbose=0),
+    ):
+        with pytest.raises(ValueError, match=rf"`inputs`.*\[-1, 1\].*{value}"):
+            call()
 
 
 def test_inputs_of_other_channels_are_an_error(model):

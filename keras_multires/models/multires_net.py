@@ -5,12 +5,12 @@ from keras_multires.argument_checks import check_integer
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_block import pop_weight_options
-from keras_multires.models.token_ids import ChecksTokenIds
-from keras_multires.models.token_ids import check_token_ids
+from keras_multires.models.input_checks import ChecksInputs
+from keras_multires.value_checks import check_token_ids
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresNet(ChecksTokenIds, keras.Model):
+class MultiresNet(ChecksInputs, keras.Model):
     """Backbone: an encoder and a stack of multiresolution blocks.
 
     The encoder is a `Dense(hidden_dim)` on every time step or, with
@@ -124,6 +124,12 @@ class MultiresNet(ChecksTokenIds, keras.Model):
                 f"Received: input_shape={tuple(input_shape)}"
             )
 
+    def check_inputs(self, inputs):
+        """Raises a `ValueError` for token ids outside the vocabulary."""
+        # JAX would make NaN of them, silently.
+        if self.vocabulary_size is not None:
+            check_token_ids(inputs, self.vocabulary_size)
+
     def build(self, input_shape):
         self.check_input_shape(input_shape)
         batch_size, length = input_shape[:2]
@@ -173,8 +179,8 @@ class MultiresNet(ChecksTokenIds, keras.Model):
         return outputs
 
     def _encode(self, inputs):
+        self.check_inputs(inputs)
         if self.vocabulary_size is not None:
-            check_token_ids(inputs, self.vocabulary_size)
             inputs = ops.cast(inputs, "int32")
         return self.encoder(inputs)
 

@@ -1,3 +1,5 @@
+"""Checks of what tensors hold, where it is known."""
+
 import keras
 import numpy as np
 from keras import ops
@@ -48,43 +50,26 @@ def check_token_ids(token_ids, vocabulary_size):
         )
 
 
-class ChecksTokenIds:
-    """Mix-in for models of tokens: arrays are checked before a loop starts.
+def check_pixels(name, pixels):
+    """Raises a `ValueError` for pixels outside [-1, 1].
 
-    Inside `fit` and the like the model is compiled, and sees no values. JAX
-    would turn an id outside the vocabulary into NaN, silently. What comes as a
-    data set rather than an array is not checked.
+    Args:
+        name: What the pixels are called.
+        pixels: Tensor or array. A symbolic one is not checked: its values are
+            not known yet.
 
-    A model that uses this sets `vocabulary_size`, None if it takes no tokens.
+    Raises:
+        ValueError: if a pixel is NaN, or out of the range by more than
+            rounding.
     """
-
-    def _check(self, token_ids):
-        is_array = isinstance(token_ids, np.ndarray) or ops.is_tensor(token_ids)
-        if self.vocabulary_size is not None and is_array:
-            check_token_ids(token_ids, self.vocabulary_size)
-
-    def fit(self, x=None, *args, **kwargs):
-        self._check(x)
-        if isinstance(kwargs.get("validation_data"), (tuple, list)):
-            self._check(kwargs["validation_data"][0])
-        return super().fit(x, *args, **kwargs)
-
-    def evaluate(self, x=None, *args, **kwargs):
-        self._check(x)
-        return super().evaluate(x, *args, **kwargs)
-
-    def predict(self, x, *args, **kwargs):
-        self._check(x)
-        return super().predict(x, *args, **kwargs)
-
-    def train_on_batch(self, x, *args, **kwargs):
-        self._check(x)
-        return super().train_on_batch(x, *args, **kwargs)
-
-    def test_on_batch(self, x, *args, **kwargs):
-        self._check(x)
-        return super().test_on_batch(x, *args, **kwargs)
-
-    def predict_on_batch(self, x):
-        self._check(x)
-        return super().predict_on_batch(x)
+    if not _has_values(pixels):
+        return
+    if ops.is_tensor(pixels):
+        pixels = ops.convert_to_numpy(ops.cast(pixels, "float32"))
+    lowest, highest = pixels.min(initial=0), pixels.max(initial=0)
+    # Far less than from one of the 256 values to the next.
+    if not (lowest >= -1.001 and highest <= 1.001):
+        raise ValueError(
+            f"`{name}` must be in [-1, 1], where a byte is `byte / 127.5 - 1`. "
+            f"Received: values from {lowest} to {highest}"
+        )

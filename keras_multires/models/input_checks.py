@@ -1,0 +1,43 @@
+import numpy as np
+from keras import ops
+
+
+class ChecksInputs:
+    """Mix-in for models: arrays are checked before a loop starts.
+
+    Inside `fit` and the like the model is compiled, and sees no values. What
+    comes as a data set rather than an array is not checked.
+
+    A model that uses this has a method `check_inputs(inputs)`, which raises a
+    `ValueError`.
+    """
+
+    def _check(self, inputs):
+        if isinstance(inputs, np.ndarray) or ops.is_tensor(inputs):
+            self.check_inputs(inputs)
+
+    def fit(self, x=None, *args, **kwargs):
+        self._check(x)
+        if isinstance(kwargs.get("validation_data"), (tuple, list)):
+            self._check(kwargs["validation_data"][0])
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        self._check(x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        self._check(x)
+        return super().predict(x, *args, **kwargs)
+
+    def train_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().train_on_batch(x, *args, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        self._check(x)
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        self._check(x)
+        return super().predict_on_batch(x)

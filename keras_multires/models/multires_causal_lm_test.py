@@ -1,0 +1,135 @@
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_multires.models import MultiresCausalLM
+
+OPTIONS = {"hidden_dim": 8, "num_layers": 2}
+
+
+@pytest.fixture(scope="module", params=["layer", "batch"])
+def model(request):
+    keras.utils.set_random_seed(0)
+    return MultiresCausalLM(7, 20, **OPTIONS, normalization=request.param)
+
+
+def random_tokens(num_sequences=2, length=20):
+    rng = np.random.default_rng(0)
+    return rng.integers(1, 7, size=(num_sequences, length))
+
+
+def logits_of(model, token_ids):
+    return ops.convert_to_numpy(model(token_ids))
+
+
+def test_a_prediction_depends_on_the_tokens_up_to_it(model):
+    token_ids = random_tokens()
+    before = logits_of(model, token_ids)
+    assert before.shape == (2, 20, 7)
+    assert model.compute_output_shape((2, 20)) == (2, 20, 7)
+    changed = token_ids.copy()
+    changed[:, 8] = changed[:, 8] % 6 + 1
+    after = logits_of(model, changed)
+    np.testing.assert_allclose(after[:, :8], before[:, :8], atol=1e-6)
+    # On the token itself, too: it is not shifted as the pixels are.
+    assert (abs(after[:, 8] - before[:, 8]) > 1e-4).any()
+
+
+def test_padding_is_never_predicted_and_changes_no_prediction(model):
+    token_ids = random_tokens()
+    before = logits_of(model, token_ids)
+    padded = np.pad(token_ids, ((0, 0), (0, 5)))
+    np.testing.assert_allclose(
+        logits_of(model, padded)[:, :20], before, atol=1e-5
+    )
+    probabilities = ops.convert_to_numpy(ops.softmax(before))
+    assert (probabilities[..., 0] == 0).all()
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [[1] * 20, [1, 5, 1, 13]])
+def test_steps_are_those_of_the_whole_sequence(model, sizes):
+    token_ids = random_tokens()
+    state, outputs = model.initial_state(2), []
+    for chunk in np.split(token_ids, np.cumsum(sizes)[:-1], axis=1):
+        logits, state = model.step(chunk, state)
+        outputs.append(ops.convert_to_numpy(logits))
+    np.testing.assert_allclose(
+        np.concatenate(outputs, axis=1), logits_of(model, token_ids), atol=1e-5
+    )
+
+
+def test_a_language_is_learned_of_sequences_of_several_lengths():
+    keras.utils.set_random_seed(0)
+    model = MultiresCausalLM(7, 12, **OPTIONS, dropout=0.0)
+    model.compile(
+        keras.optimizers.Adam(0.02),
+        keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, ignore_class=0
+        ),
+    )
+    # One counts up from a random number, six starts over, five ends.
+    rng = np.random.default_rng(0)
+    starts, lengths = rng.integers(6, size=(64, 1)), rng.integers(3, 12, 64)
+    token_ids = (starts + np.arange(12)) % 6 + 1
+    token_ids[np.arange(12) >= lengths[:, None]] = 0
+    inputs, targets = token_ids[:, :-1], token_ids[:, 1:]
+    model.fit(inputs, targets, batch_size=16, epochs=15, verbose=0)
+    # Not that of padding, which would be ten thousand.
+    assert model.evaluate(inputs, targets, verbose=0) < 0.2
+    predictions = logits_of(model, inputs).argmax(-1)
+    valid = targets > 0
+    assert (predictions[valid] == targets[valid]).mean() > 0.98
+
+
+def test_a_model_is_saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.get_config() == model.get_config()
+    token_ids = random_tokens()
+    np.testing.assert_allclose(
+        logits_of(again, token_ids), logits_of(model, token_ids), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_excludes_padding_too(policy):
+    model = MultiresCausalLM(300, 20, **OPTIONS, dtype=policy)
+    # Ids that half precision would round.
+    token_ids = np.array([[298, 299, 297]])
+    logits = ops.convert_to_numpy(ops.cast(model(token_ids), "float32"))
+    assert np.isfinite(logits).all()
+    assert (logits[..., 0] < -9000).all()
+    other = ops.convert_to_numpy(
+        ops.cast(model(np.array([[299] * 3])), "float32")
+    )
+    assert (abs(other - logits) > 1e-3).any()
+
+
+def test_unknown_tokens_are_an_error(model):
+    with pytest.raises(ValueError, match="`vocabulary_size` is 7.*to 9"):
+        model.predict(np.full((2, 20), 9), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"length": 0}, "`length`"),
+        ({"vocabulary_size": 1}, "`vocabulary_size`.*at least 2"),
+        ({"vocabulary_size": 2.5}, "`vocabulary_size`"),
+        ({"hidden_dim": 0}, "`hidden_dim`"),
+        ({"dropout": 1.0}, "`dropout`"),
+    ],
+)
+def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
+    with pytest.raises(ValueError, match=problem):
+        MultiresCausalLM(**{"length": 20, "vocabulary_size": 7, **arguments})
+
+
+def test_generating_without_keras_nlp_says_what_to_install(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_nlp", None)
+    with pytest.raises(ImportError, match="pip install keras-nlp"):
+        model.generate([[1, 2]], max_length=5)

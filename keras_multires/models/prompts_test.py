@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_multires.models.prompts import is_single
+from keras_multires.models.prompts import read_prompts
+
+ROWS = [[1, 2, 3], [4, 0, 0]]
+PADDED = [[1, 2, 3, 0, 0], [4, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        [[1, 2, 3], [4]],
+        ((1, 2, 3), (4, 0)),
+        ROWS,
+        np.array(ROWS, "uint8"),
+        [np.array([1, 2, 3]), np.array([4])],
+    ],
+)
+def test_prompts_are_padded(prompts):
+    token_ids, mask = read_prompts(prompts, max_length=5, vocabulary_size=6)
+    assert token_ids.dtype == "int32"
+    np.testing.assert_array_equal(token_ids, PADDED)
+    np.testing.assert_array_equal(mask, np.array(PADDED) > 0)
+    assert not is_single(prompts)
+
+
+def test_tensors_of_the_backend_are_prompts():
+    prompts = ops.convert_to_tensor(ROWS)
+    token_ids, _ = read_prompts(prompts, max_length=5, vocabulary_size=6)
+    np.testing.assert_array_equal(token_ids, PADDED)
+
+
+@pytest.mark.parametrize(
+    "prompts", [[1, 2, 3], np.array([1, 2, 3]), (1, 2, 3, 0)]
+)
+def test_one_sequence_is_a_prompt(prompts):
+    token_ids, _ = read_prompts(prompts, max_length=5, vocabulary_size=6)
+    np.testing.assert_array_equal(token_ids, PADDED[:1])
+    assert is_single(prompts)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "problem"),
+    [
+        ([], "at least one"),
+        ([[]], "Prompt 0 must hold at least one token"),
+        ([[1], [0, 0]], "Prompt 1 must hold at least one token"),
+        ([[1], [2, 6, -1, 6]], r"prompt 1 .*unknown tokens \[-1, 6\]"),
+        ([[1, 0, 2]], r"prompt 0 .*padding.*unknown tokens \[0\]"),
+        ([[1] * 6], "Prompt 0 must not be longer.*6 tokens, max_length=5"),
+        ([[1.5]], "Prompt 0 must be a sequence of token ids"),
+        ([[True]], "Prompt 0 must be a sequence of token ids"),
+        ([[[1]]], "Prompt 0 must be a sequence of token ids"),
+        ("text", "tokenizer makes"),
+        (["some", "text"], "tokenizer makes"),
+        (3, "`prompts` must be"),
+        (None, "`prompts` must be"),
+    ],
+)
+def test_what_is_no_prompt_is_an_error(prompts, problem):
+    with pytest.raises(ValueError, match=problem):
+        read_prompts(prompts, max_length=5, vocabulary_size=6)
