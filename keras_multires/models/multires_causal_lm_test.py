@@ -110,7 +110,7 @@ def test_half_precision_excludes_padding_too(policy):
 
 
 def test_unknown_tokens_are_an_error(model):
-    with pytest.raises(ValueError, match="`vocabulary_size` is 7.*to 9"):
+    with pytest.raises(ValueError, match=r"`vocabulary_size` is 7.*to 9"):
         model.predict(np.full((2, 20), 9), verbose=0)
 
 
