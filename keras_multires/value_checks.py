@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 
-def _has_values(tensor):
+def has_values(tensor):
     """Whether a tensor holds values, or only stands for some in a graph."""
     if isinstance(tensor, keras.KerasTensor):
         return False
@@ -36,7 +36,7 @@ def check_token_ids(token_ids, vocabulary_size):
     Raises:
         ValueError: if an id is negative or not below `vocabulary_size`.
     """
-    if not _has_values(token_ids):
+    if not has_values(token_ids):
         return
     token_ids = ops.convert_to_numpy(token_ids)
     if token_ids.size == 0:
@@ -62,7 +62,7 @@ def check_pixels(name, pixels):
         ValueError: if a pixel is NaN, or out of the range by more than
             rounding.
     """
-    if not _has_values(pixels):
+    if not has_values(pixels):
         return
     if ops.is_tensor(pixels):
         pixels = ops.convert_to_numpy(ops.cast(pixels, "float32"))

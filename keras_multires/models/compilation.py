@@ -1,8 +1,11 @@
-"""Compiles a function that uses the weights of a model."""
+"""Compiles functions that use the weights of a model."""
 
 import functools
 
 import keras
+from keras import ops
+
+from keras_multires.value_checks import has_values
 
 
 def compiled(model, function, state=()):
@@ -23,6 +26,38 @@ def compiled(model, function, state=()):
     """
     wrap = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}
     return wrap[keras.backend.backend()](model, function, state)
+
+
+def compiled_step(step):
+    """Decorator of a model's method `step`: compiles single time steps.
+
+    A stream has thousands of them, of one shape. Chunks of more steps, which
+    come in many shapes, run as they are; and so does PyTorch, which compiles
+    nothing unless it is asked to.
+
+    Args:
+        step: Method of `inputs`, `state` and further optional arguments.
+
+    Returns:
+        A method of the same arguments.
+    """
+
+    @functools.wraps(step)
+    def method(self, inputs, state, *arguments, **options):
+        inputs = ops.convert_to_tensor(inputs)
+        if (
+            inputs.shape[1:2] != (1,)
+            or keras.backend.backend() == "torch"
+            or self.run_eagerly
+            or not has_values(inputs)
+        ):
+            return step(self, inputs, state, *arguments, **options)
+        self.check_inputs(inputs)
+        if not hasattr(self, "_compiled_step"):
+            self._compiled_step = compiled(self, functools.partial(step, self))
+        return self._compiled_step(inputs, state, *arguments, **options)
+
+    return method
 
 
 def _jax(model, function, state):

@@ -5,6 +5,7 @@ from keras import ops
 from keras_multires.argument_checks import check_integer
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.compilation import compiled_step
 from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.prompts import check_token
@@ -192,6 +193,7 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
         """
         return self.backbone.initial_state(batch_size)
 
+    @compiled_step
     def step(self, inputs, state):
         """Logits after the next tokens of a sequence, in inference mode.
 

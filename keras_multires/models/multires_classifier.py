@@ -5,6 +5,7 @@ from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.compilation import compiled_step
 from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.presets import CLASSIFIER_PRESETS
@@ -235,6 +236,7 @@ class MultiresClassifier(ChecksInputs, keras.Model):
             "count": ops.zeros((batch_size, 1), dtype=precision),
         }
 
+    @compiled_step
     def step(self, inputs, state):
         """Logits of a sequence so far, from its next time steps.
 

@@ -9,6 +9,7 @@ from keras_multires.distributions import num_parameters
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.compilation import compiled
+from keras_multires.models.compilation import compiled_step
 from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.value_checks import check_pixels
@@ -186,6 +187,7 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
             "last": ops.zeros(shape, dtype=self.compute_dtype),
         }
 
+    @compiled_step
     def step(self, inputs, state):
         """Parameters of the next pixels, in inference mode.
 

@@ -5,6 +5,7 @@ from keras_multires.argument_checks import check_integer
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.compilation import compiled_step
 from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.value_checks import check_token_ids
 
@@ -224,6 +225,7 @@ class MultiresNet(ChecksInputs, keras.Model):
         """
         return [block.transition() for block in self.blocks]
 
+    @compiled_step
     def step(self, inputs, state, transition=None, in_place=False):
         """Outputs of the next time steps of a sequence, in inference mode.
 

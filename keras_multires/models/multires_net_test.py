@@ -47,6 +47,32 @@ def test_steps_in_chunks_give_the_whole_sequence(tokens, options):
     )
 
 
+def test_single_steps_are_compiled_once_where_the_backend_compiles(
+    monkeypatch,
+):
+    inputs = random_inputs(tokens=False)
+    net = MultiresNet(**options_of(tokens=False))
+    net(inputs)
+    block, calls = net.blocks[0], []
+    step = block.step
+    monkeypatch.setattr(
+        block, "step", lambda *arguments: calls.append(1) or step(*arguments)
+    )
+    for factor in (1.0, -0.5):
+        net.set_weights([factor * weight for weight in net.get_weights()])
+        expected = ops.convert_to_numpy(net(inputs))
+        state = net.initial_state(2)
+        for index in range(10):
+            outputs, state = net.step(inputs[:, index : index + 1], state)
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(outputs)[:, 0],
+                expected[:, index],
+                atol=1e-5,
+            )
+    is_eager = keras.backend.backend() == "torch"
+    assert len(calls) == (20 if is_eager else 1)
+
+
 @pytest.mark.parametrize("tokens", [False, True])
 @pytest.mark.parametrize("normalization", ["layer", "batch"])
 def test_right_padding_changes_no_valid_output(tokens, normalization):

@@ -162,7 +162,7 @@ def step(inputs, state, transition, kernel_size, counts, in_place=False):
 
 def _write(history, slots, values, in_place):
     """`history` with `values` at `slots` of its second axis."""
-    if in_place and keras.backend.backend() == "torch":
+    if keras.backend.backend() == "torch" and in_place:
         return history.index_copy_(1, ops.cast(slots, "int64"), values)
     batch_size, num_slots, channels = ops.shape(values)
     rows = ops.repeat(ops.arange(batch_size, dtype="int32"), num_slots)
