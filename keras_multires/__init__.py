@@ -1,5 +1,6 @@
 """Multiresolution convolution for Keras 3."""
 
+from keras_multires import checkpoints
 from keras_multires import datasets
 from keras_multires import distributions
 from keras_multires import initializers
@@ -12,6 +13,7 @@ from keras_multires.version import __version__
 
 __all__ = [
     "__version__",
+    "checkpoints",
     "datasets",
     "distributions",
     "initializers",

@@ -4,12 +4,12 @@ A file is there whole or not at all: it is written under a temporary name and
 renamed. It is never unpickled.
 """
 
-import contextlib
 import os
-import uuid
 from pathlib import Path
 
 import numpy as np
+
+from keras_multires.files import write_whole
 
 
 def cache_file(name, cache_dir=None):
@@ -31,25 +31,6 @@ def cache_file(name, cache_dir=None):
     folder = Path(cache_dir).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     return folder / name
-
-
-@contextlib.contextmanager
-def write_whole(path):
-    """Context that opens a file for bytes and gives it its name at the end.
-
-    After an error nothing is left of it, and an earlier file of that name
-    stays as it was.
-
-    Args:
-        path: `pathlib.Path` of the file.
-    """
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_arrays(path, arrays, compress=True):

@@ -83,21 +83,6 @@ def test_a_missing_file_is_not_called_damaged(tmp_path):
         cache.read_arrays(tmp_path / "none.npz", accept)
 
 
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_an_earlier_file_stays_if_the_new_one_is_not_finished(path, error):
-    content = path.read_bytes()
-
-    def write_half():
-        with cache.write_whole(path) as file:
-            file.write(b"half of it")
-            raise error
-
-    with pytest.raises(error):
-        write_half()
-    assert path.read_bytes() == content
-    assert list(path.parent.iterdir()) == [path]
-
-
 def test_the_folder_of_the_cache_is_made(tmp_path, monkeypatch):
     folder = tmp_path / "a" / "b"
     assert cache.cache_file("name", folder) == folder / "name"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import keras
 
-from keras_multires.datasets import cache
+from keras_multires.files import write_whole
 from keras_multires.version import __version__
 
 # Attempts in a row that get no further, before giving up.
@@ -185,7 +185,7 @@ def _begin(url, response, size, part, notes):
     # The old part goes before the new notes come.
     part.unlink(missing_ok=True)
     begun = {"url": url, "validator": validator, "size": size}
-    with cache.write_whole(notes) as file:
+    with write_whole(notes) as file:
         file.write(json.dumps(begun).encode())
 
 
