@@ -72,17 +72,19 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
 
     Args:
         path: `pathlib.Path` of the model.
-        monitor: Name of what is to be high.
+        monitor: Name of what tells the best epoch.
+        mode: `"max"` if it is to be high, `"min"` if it is to be low.
     """
 
-    def __init__(self, path, monitor):
+    def __init__(self, path, monitor, mode):
         self.path = path
+        self.is_high_best = mode == "max"
         # Keras puts the epoch into the braces.
         folder = str(path.parent).replace("{", "{{").replace("}", "}}")
         super().__init__(
             f"{folder}/{self._prefix}{{epoch}}{path.suffix}",
             monitor=monitor,
-            mode="max",
+            mode=mode,
             save_best_only=True,
         )
 
@@ -92,7 +94,10 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
 
     def know(self, values):
         """Takes the values of epochs before a restart into account."""
-        self.best = max(values, default=-math.inf)
+        if self.is_high_best:
+            self.best = max(values, default=-math.inf)
+        else:
+            self.best = min(values, default=math.inf)
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib.util
+import itertools
 import os
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class Preset:
     Args:
         model: Dict of arguments of the model.
         learning_rate: Float, after the warm-up and before the decay.
-        weight_decay: Float, of AdamW.
+        weight_decay: Float, of AdamW, which is Adam without it, at 0.
         epochs: Integer, passes over the training set.
         batch_size: Integer, sequences in a training step.
         warmup_epochs: Float, passes in which the learning rate rises from 0.
@@ -115,25 +116,51 @@ def training_options(output_dir, presets, data=None):
 
     Args:
         output_dir: Default of `--output-dir`.
-        presets: Dict from names to `Preset`, the choices of `--preset`.
+        presets: Dict from names to `Preset`, the choices of `--preset`. Where
+            there are several data sets, a dict from their names, the choices
+            of `--data`, to such dicts. The first is the default.
         data: What the folder of `--data-dir` holds, if there is such an
             option.
 
     Returns:
         A decorator of a function that takes `options`, a `TrainingOptions`,
-        beside what other decorators give it. When the function runs, the
-        environment tells Keras to use the backend.
+        beside what other decorators give it, and the string `data` where there
+        are several data sets. When the function runs, the environment tells
+        Keras to use the backend.
     """
-
-    data_option = ()
+    data_options = []
+    first = next(iter(presets))
+    if isinstance(presets[first], Preset):
+        presets = {None: presets}
+    else:
+        data_options.append(
+            click.option(
+                "--data",
+                type=click.Choice(list(presets)),
+                default=first,
+                show_default=True,
+                help="Data set.",
+            )
+        )
+    # Each once, in order.
+    preset_names = list(dict.fromkeys(itertools.chain(*presets.values())))
     if data is not None:
-        data_option = (
+        data_options.append(
             click.option(
                 "--data-dir",
                 type=click.Path(path_type=Path),
                 help=data,
-            ),
+            )
         )
+
+    def find_preset(name, data):
+        known = presets[data]
+        if name not in known:
+            raise click.UsageError(
+                f"--preset: {data!r} has no {name!r}, only "
+                f"{', '.join(map(repr, known))}."
+            )
+        return known[name]
 
     def collect(function):
         @functools.wraps(function)
@@ -147,7 +174,9 @@ def training_options(output_dir, presets, data=None):
             }
             options = TrainingOptions(
                 preset_name=preset,
-                preset=dataclasses.replace(presets[preset], **changes),
+                preset=dataclasses.replace(
+                    find_preset(preset, arguments.get("data")), **changes
+                ),
                 **shared,
             )
             return function(options=options, **arguments)
@@ -163,14 +192,14 @@ def training_options(output_dir, presets, data=None):
                     help="Backend of Keras.  [default: environment variable "
                     "KERAS_BACKEND, or the first one installed]",
                 ),
+                *data_options,
                 click.option(
                     "--preset",
-                    type=click.Choice(list(presets)),
+                    type=click.Choice(preset_names),
                     default="small",
                     show_default=True,
                     help="Size of the experiment.",
                 ),
-                *data_option,
                 click.option(
                     "--output-dir",
                     type=click.Path(path_type=Path),
@@ -195,8 +224,7 @@ def training_options(output_dir, presets, data=None):
                     type=click.IntRange(0, 2**32 - 1),
                     default=0,
                     show_default=True,
-                    help="Seed of the initial weights, the shuffling and the "
-                    "dropout.",
+                    help="Seed of all that is random.",
                 ),
                 click.option(
                     "--dtype-policy",
@@ -226,7 +254,7 @@ def training_options(output_dir, presets, data=None):
 
 
 def prediction_options(metavar, description):
-    """Decorator with the options of a script that uses a trained model.
+    """Decorator with the options of a script that predicts with a model.
 
     Args:
         metavar: What stands for a value in `--help`.
@@ -236,16 +264,79 @@ def prediction_options(metavar, description):
         A decorator of a function that takes `model` (a `pathlib.Path` or None)
         and `predict` (a tuple of strings). Both are given or neither is.
     """
+    return _model_options(
+        ["predict"],
+        click.option(
+            "--predict",
+            metavar=metavar,
+            multiple=True,
+            help=f"{description}, to predict for instead of training; "
+            "may be given several times.",
+        ),
+    )
+
+
+def generation_options(what, beginning, metavar, description):
+    """Decorator with the options of a script that generates with a model.
+
+    Args:
+        what: Plural of what is generated.
+        beginning: Name of the option whose value is gone on from, such as
+            `"complete"`.
+        metavar: What stands for that value in `--help`.
+        description: What that value is.
+
+    Returns:
+        A decorator of a function that takes `model` (a `pathlib.Path` or None)
+        and `generate` (an integer or None), of which both are given or neither
+        is, `temperature` (a float), and under its name the beginning (a string
+        or None), which is given with them only.
+    """
+    return _model_options(
+        ["generate", beginning],
+        click.option(
+            "--generate",
+            type=click.IntRange(min=1),
+            help=f"Number of {what} to generate, instead of training.",
+        ),
+        click.option(
+            f"--{beginning}",
+            metavar=metavar,
+            help=f"{description}, with --generate.",
+        ),
+        click.option(
+            "--temperature",
+            type=click.FloatRange(min=0, min_open=True, max=1e3),
+            default=1.0,
+            show_default=True,
+            help="Below 1, the likely becomes likelier, with --generate.",
+        ),
+    )
+
+
+def _model_options(names, *options):
+    """Decorator with `--model` and options that go with it.
+
+    Args:
+        names: List of names of options: of the one that says what to do with a
+            model, which both are given or neither is, then of those that
+            cannot be given without.
+        *options: Decorators of all the options that go with it.
+    """
+    action, *companions = names
 
     def check(function):
         @functools.wraps(function)
-        def checked(model, predict, **arguments):
-            if (model is None) == bool(predict):
+        def checked(model, **arguments):
+            if (model is None) != (not arguments[action]):
                 raise click.UsageError(
-                    "--model and --predict belong together: give both, or "
+                    f"--model and --{action} belong together: give both, or "
                     "neither to train."
                 )
-            return function(model=model, predict=predict, **arguments)
+            for name in companions:
+                if model is None and arguments[name] is not None:
+                    raise click.UsageError(f"--{name} goes with --{action}.")
+            return function(model=model, **arguments)
 
         return _options(
             [
@@ -254,15 +345,9 @@ def prediction_options(metavar, description):
                     type=click.Path(
                         path_type=Path, exists=True, dir_okay=False
                     ),
-                    help="File of a trained model, to predict with.",
+                    help=f"File of a trained model, to {action} with.",
                 ),
-                click.option(
-                    "--predict",
-                    metavar=metavar,
-                    multiple=True,
-                    help=f"{description}, to predict for instead of training; "
-                    "may be given several times.",
-                ),
+                *options,
             ]
         )(checked)
 

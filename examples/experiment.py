@@ -4,6 +4,7 @@ import click
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from training import Measure
 
 from keras_multires import metrics
 from keras_multires import visualization
@@ -16,8 +17,7 @@ class SingleLabel:
         class_names: Strings, in the order of the logits.
     """
 
-    metric_name = "accuracy"
-    score_format = ".1%"
+    measure = Measure("accuracy", "val_accuracy", "max", ".1%")
 
     def __init__(self, class_names):
         self.class_names = class_names
@@ -30,7 +30,7 @@ class SingleLabel:
 
     def metric(self, targets):
         """Metric of Keras for a validation set of these targets."""
-        return keras.metrics.SparseCategoricalAccuracy(name=self.metric_name)
+        return keras.metrics.SparseCategoricalAccuracy(name=self.measure.name)
 
     def score(self, targets, logits):
         """The score, and further results to be recorded."""
@@ -54,8 +54,7 @@ class MultiLabel:
         label_names: Strings, in the order of the logits.
     """
 
-    metric_name = "auroc"
-    score_format = ".3f"
+    measure = Measure("auroc", "val_auroc", "max", ".3f")
 
     def __init__(self, label_names):
         self.label_names = label_names
@@ -80,7 +79,7 @@ class MultiLabel:
             multi_label=True,
             num_labels=len(self.label_names),
             label_weights=is_present.astype("float32").tolist(),
-            name=self.metric_name,
+            name=self.measure.name,
         )
 
     def score(self, targets, logits):
@@ -133,8 +132,8 @@ def train_and_test(run, task, model, baseline, parts):
         training,
         validation,
         loss=task.loss,
-        metric=task.metric(validation[1]),
-        monitor=f"val_{task.metric_name}",
+        measure=task.measure,
+        metrics=[task.metric(validation[1])],
     )
     _fit_baseline(baseline, training, validation, task.loss)
     batch_size = run.options.preset.batch_size
@@ -143,11 +142,8 @@ def train_and_test(run, task, model, baseline, parts):
     baseline_score, _ = task.score(
         targets, _predict(baseline, inputs, batch_size)
     )
-    name = task.metric_name
-    click.echo(
-        f"Test {name} of {len(targets):,} sequences: "
-        f"{score:{task.score_format}} "
-        f"({baseline.name}: {baseline_score:{task.score_format}})"
+    results = report(
+        task.measure, score, baseline.name, baseline_score, log, parts
     )
     left_out = details.get("labels_left_out")
     if left_out:
@@ -155,19 +151,39 @@ def train_and_test(run, task, model, baseline, parts):
             "Left out, since all or none of the tested sequences have them: "
             + ", ".join(left_out)
         )
-    results = {
-        f"test_{name}": round(score, 4),
-        "baseline": baseline.name,
-        f"baseline_test_{name}": round(baseline_score, 4),
-        # Counted from 1, as Keras and the pictures do, but not the log.
-        "best_epoch": int(np.argmax(log[f"val_{name}"])) + 1,
-        "num_train": len(training[1]),
-        "num_validation": len(validation[1]),
-        "num_test": len(targets),
-        **details,
-    }
     figure = _draw(log, task, model, targets, logits)
-    return model, log, results, figure
+    return model, log, {**results, **details}, figure
+
+
+def report(measure, score, baseline_name, baseline_score, log, parts):
+    """Shows what a test gave.
+
+    Args:
+        measure: The `Measure` of the scores.
+        score: Float, of the model.
+        baseline_name: String that says what the baseline is.
+        baseline_score: Float.
+        log: Dict from names to one value an epoch.
+        parts: Training, validation and test set, `(inputs, targets)` each.
+
+    Returns:
+        A dict of it, to be recorded.
+    """
+    num_train, num_validation, num_test = (len(inputs) for inputs, _ in parts)
+    click.echo(
+        f"Test {measure.name} of {num_test:,} sequences: "
+        f"{score:{measure.score_format}} "
+        f"({baseline_name}: {baseline_score:{measure.score_format}})"
+    )
+    return {
+        f"test_{measure.name}": round(score, 4),
+        "baseline": baseline_name,
+        f"baseline_test_{measure.name}": round(baseline_score, 4),
+        "best_epoch": measure.best_epoch(log),
+        "num_train": num_train,
+        "num_validation": num_validation,
+        "num_test": num_test,
+    }
 
 
 def _fit_baseline(model, training, validation, loss):
@@ -205,22 +221,31 @@ def _draw(log, task, model, targets, logits):
     # Without pyplot, so that no window can open.
     figure = Figure(figsize=(15, 9), layout="constrained")
     axes = figure.subplots(2, 3)
-    (loss, metric, test), (kernels, responses, fields) = axes
+    (loss, metric, test), lower = axes
     visualization.plot_learning_curves(log, "loss", ax=loss)
     loss.set_title("Loss")
-    visualization.plot_learning_curves(log, task.metric_name, ax=metric)
-    metric.set_title(f"Training and validation, {task.metric_name}")
+    name = task.measure.name
+    visualization.plot_learning_curves(log, name, ax=metric)
+    metric.set_title(f"Training and validation, {name}")
     task.draw(targets, logits, test)
     classifier = model.get_layer("classifier")
-    layers = [block.multires_layer for block in classifier.backbone.blocks]
-    visualization.plot_kernels(
-        layers[0], min(classifier.length, 64), ax=kernels
-    )
+    draw_layers(classifier.backbone, classifier.length, lower)
+    return figure
+
+
+def draw_layers(backbone, length, axes):
+    """Draws what a model learned, whatever for.
+
+    Args:
+        backbone: A built `MultiresNet`.
+        length: Integer, time steps of a sequence.
+        axes: Three axes to draw on.
+    """
+    kernels, responses, fields = axes
+    layers = [block.multires_layer for block in backbone.blocks]
+    visualization.plot_kernels(layers[0], min(length, 64), ax=kernels)
     kernels.set_title("Kernels of the first layer")
     visualization.plot_frequency_responses(layers[0], ax=responses)
     responses.set_title("Filters of the first layer")
-    visualization.plot_effective_receptive_fields(
-        layers, classifier.length, ax=fields
-    )
+    visualization.plot_effective_receptive_fields(layers, length, ax=fields)
     fields.set_title("How far the layers look back")
-    return figure

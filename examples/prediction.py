@@ -1,9 +1,29 @@
-"""Predictions of a saved model from the command line."""
+"""What a saved model gives from the command line."""
 
 import zipfile
 
 import click
 import keras
+
+
+def load_model(path):
+    """A saved model.
+
+    Args:
+        path: `pathlib.Path` of a `.keras` file that an example wrote.
+
+    Raises:
+        click.UsageError: if the file is not a model.
+    """
+    if not zipfile.is_zipfile(path):
+        raise click.UsageError(f"--model: not a .keras file: {str(path)!r}")
+    try:
+        return keras.models.load_model(path, compile=False)
+    # A damaged archive raises errors of half a dozen modules.
+    except Exception as error:
+        raise click.UsageError(
+            f"--model: cannot be read: {str(path)!r}: {error}"
+        ) from error
 
 
 def predict(path, inputs, num_classes, activation):
@@ -22,15 +42,7 @@ def predict(path, inputs, num_classes, activation):
         click.UsageError: if the file is not such a model, or the inputs do not
             fit it.
     """
-    if not zipfile.is_zipfile(path):
-        raise click.UsageError(f"--model: not a .keras file: {str(path)!r}")
-    try:
-        model = keras.models.load_model(path, compile=False)
-    # A damaged archive raises errors of half a dozen modules.
-    except Exception as error:
-        raise click.UsageError(
-            f"--model: cannot be read: {str(path)!r}: {error}"
-        ) from error
+    model = load_model(path)
     shapes = [
         getattr(model, name, None) for name in ("input_shape", "output_shape")
     ]

@@ -69,7 +69,7 @@ def train(options):
 
     run = Run("scifar", options)
     with usage_errors("--data-dir" if options.data_dir else "data set"):
-        parts, source = load_data(options)
+        parts, source = load_data(options.data_dir)
     model, log, results, figure = train_and_test(
         run,
         SingleLabel(scifar.CLASS_NAMES),
@@ -80,15 +80,21 @@ def train(options):
     run.finish(model, log, source, results, {"overview.png": figure})
 
 
-def load_data(options):
+def load_data(data_dir, **arguments):
+    """CIFAR-10, and a string that says what it is.
+
+    Args:
+        data_dir: `pathlib.Path` of the folder, or None for a download.
+        **arguments: As in `keras_multires.datasets.scifar.load_data`.
+    """
     from keras_multires.datasets import scifar
 
-    parts = scifar.load_data(options.data_dir)
-    if options.data_dir is None:
+    parts = scifar.load_data(data_dir, **arguments)
+    if data_dir is None:
         return parts, "CIFAR-10"
     is_jpeg = any(
         path.suffix.lower() in (".jpg", ".jpeg")
-        for path in options.data_dir.glob("train/*/*")
+        for path in data_dir.glob("train/*/*")
     )
     return parts, "CIFAR-10, JPEG" if is_jpeg else "CIFAR-10"
 

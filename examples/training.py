@@ -35,6 +35,33 @@ FILES = (METRICS, MODEL, LOG)
 FOLDERS = (BACKUP, TENSORBOARD)
 
 
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """What models are judged by.
+
+    Args:
+        name: Of the score, such as `"accuracy"`.
+        monitor: Name of the column of the log that tells the best epoch.
+        mode: `"max"` if high is good, `"min"` if low is.
+        score_format: Format of a score that is shown.
+    """
+
+    name: str
+    monitor: str
+    mode: str
+    score_format: str
+
+    def best_epoch(self, log):
+        """The best epoch of a log, counted from 1 as Keras does.
+
+        Args:
+            log: Dict from names to one value an epoch.
+        """
+        values = log[self.monitor]
+        best = {"max": max, "min": min}[self.mode]
+        return values.index(best(values)) + 1
+
+
 class Run:
     """A training in its output folder.
 
@@ -133,12 +160,16 @@ class Run:
 
     def write_json(self, name, content):
         """Writes a file of the output folder, whole or not at all."""
+        self.write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def write_text(self, name, text):
+        """Writes a file of the output folder, whole or not at all."""
         path = self.output_dir / name
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+        temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
 
-    def fit(self, model, training, validation, loss, metric, monitor):
+    def fit(self, model, training, validation, loss, measure, metrics=()):
         """Trains a model, from the last finished epoch on.
 
         Args:
@@ -146,9 +177,8 @@ class Run:
             training: Pair of arrays, inputs and targets.
             validation: Another such pair.
             loss: Loss of Keras.
-            metric: Metric of Keras.
-            monitor: Name of a column of the log. The model of the epoch in
-                which it is highest is kept.
+            measure: The `Measure` whose best epoch's model is kept.
+            metrics: Metrics of Keras to be logged beside the loss.
 
         Returns:
             `(model, log)`: the model of the best epoch, and a dict from names
@@ -164,7 +194,7 @@ class Run:
                 epsilon=1e-8,
             ),
             loss=loss,
-            metrics=[metric],
+            metrics=list(metrics),
             jit_compile={"auto": "auto", "on": True, "off": False}[
                 self.options.jit_compile
             ],
@@ -174,7 +204,7 @@ class Run:
             f"{len(training[0]):,} sequences with {keras.backend.backend()}, "
             f"preset {self.options.preset_name!r}"
         )
-        best = KeepBest(self.output_dir / MODEL, monitor)
+        best = KeepBest(self.output_dir / MODEL, measure.monitor, measure.mode)
         model.fit(
             *training,
             batch_size=preset.batch_size,
@@ -210,7 +240,7 @@ class Run:
             figures: Dict from names of files to figures of matplotlib.
         """
         for name, figure in figures.items():
-            _save(figure, self.output_dir / name)
+            save_figure(figure, self.output_dir / name)
         settings = dict(self.settings)
         # Where the data lay says nothing to others.
         if settings.pop("data_dir") is not None:
@@ -237,7 +267,7 @@ class Run:
             click.echo(self.output_dir / name)
 
 
-def _save(figure, path):
+def save_figure(figure, path):
     """Writes a PNG of 256 colours, a third of the size of one with all."""
     content = io.BytesIO()
     figure.savefig(content)

@@ -10,9 +10,15 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
+from scipy.special import expit
+from scipy.special import softmax
 
+from keras_multires.datasets import digits
 from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresDensityModel
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -23,8 +29,13 @@ SOURCES = {
     "listops": (),
     "scifar": ("--data-dir", TESTDATA / "cifar10"),
     "ptbxl": ("--data-dir", TESTDATA / "ptbxl"),
+    "density": (),
 }
-SCORES = {name: "accuracy" for name in SOURCES} | {"ptbxl": "auroc"}
+CIFAR10 = ("--data", "cifar10", *SOURCES["scifar"])
+SCORES = {name: "accuracy" for name in SOURCES} | {
+    "ptbxl": "auroc",
+    "density": "bits_per_dim",
+}
 # The last epoch's file of each: what is given to `--predict`, and the answer.
 PREDICTIONS = {
     "listops": ("[MAX 2 9 [MIN 4 7 ] 0 ]", r"\d \(\d+%\); its value is 9$"),
@@ -116,18 +127,25 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
     assert metrics["preset"] == "smoke"
     assert metrics["parameters"] > 0
     assert metrics["seconds_per_epoch"] > 0
-    assert 0 <= metrics[f"test_{metric}"] <= 1
-    assert 0 <= metrics[f"baseline_test_{metric}"] <= 1
+    highest = 8 if name == "density" else 1
+    assert 0 <= metrics[f"test_{metric}"] <= highest
+    assert 0 <= metrics[f"baseline_test_{metric}"] <= highest
     assert str(ROOT) not in json.dumps(metrics)
     rows = read_log(output_dir)
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    values = [float(row[f"val_{metric}"]) for row in rows]
-    assert metrics["best_epoch"] == values.index(max(values)) + 1
+    if name == "density":
+        column, best = "val_loss", min
+    else:
+        column, best = f"val_{metric}", max
+    values = [float(row[column]) for row in rows]
+    assert metrics["best_epoch"] == values.index(best(values)) + 1
     assert list((output_dir / "tensorboard").iterdir())
     pictures = [path.name for path in output_dir.glob("*.png")]
     expected = ["overview.png"]
     if name == "ptbxl":
         expected.append("scalogram.png")
+    if name == "density":
+        expected.append("samples.png")
     assert sorted(pictures) == expected
     for picture in expected:
         assert (output_dir / picture).stat().st_size < 200_000
@@ -135,7 +153,10 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
         assert str(output_dir / file) in result.stdout
     assert not (output_dir / "backup").exists()
     model = keras.models.load_model(output_dir / "model.keras")
-    assert isinstance(model.get_layer("classifier"), MultiresClassifier)
+    if name == "density":
+        assert isinstance(model, MultiresDensityModel)
+    else:
+        assert isinstance(model.get_layer("classifier"), MultiresClassifier)
     assert model.optimizer is not None  # it can be trained further
 
 
@@ -180,6 +201,114 @@ print((logits.argmax(axis=-1) == targets).mean())
     metrics = json.loads((output_dir / "metrics.json").read_text())
     accuracy = float(result.stdout.split()[-1])
     assert round(accuracy, 4) == metrics["test_accuracy"]
+
+
+def histogram_bits(training, test):
+    """By the definition: each pixel's values, each counted once more."""
+    bits = []
+    for seen, values in zip(training.T, test.T, strict=True):
+        for value in values:
+            share = ((seen == value).sum() + 1) / (len(seen) + 17)
+            bits.append(-np.log2(share))
+    return np.mean(bits)
+
+
+def mixture_bits(model, pixels):
+    """By the definition, of bytes `(n, length)` of a single channel."""
+    inputs = (pixels / 127.5 - 1).astype("float32")[..., np.newaxis]
+    outputs = model.predict(inputs, verbose=0).astype("float64")
+    logits, means, log_scales = np.split(outputs, 3, axis=-1)
+    upper, lower = (
+        expit((inputs + half - means) / np.exp(log_scales))
+        for half in (1 / 255, -1 / 255)
+    )
+    # The lowest value has all that is below it. The highest is never seen.
+    lower[inputs[..., 0] == -1] = 0
+    shares = (softmax(logits, axis=-1) * (upper - lower)).sum(axis=-1)
+    return -np.log2(shares).mean()
+
+
+def test_density_and_baseline_are_measured_on_the_same_values(trained):
+    output_dir, _ = trained("density", "jax")
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    (training, _), _, (test, _) = digits.load_data()
+    assert metrics["baseline_test_bits_per_dim"] == pytest.approx(
+        histogram_bits(training[..., 0], test[..., 0]), abs=1e-3
+    )
+    model = keras.models.load_model(output_dir / "model.keras")
+    assert metrics["test_bits_per_dim"] == pytest.approx(
+        mixture_bits(model, test[..., 0]), abs=1e-3
+    )
+    assert metrics["seconds_of_generation"] > 0
+
+
+def test_a_density_generates_and_completes_on_another_backend(
+    run, trained, tmp_path
+):
+    output_dir, _ = trained("density", "torch")
+    # Of any size: the left and right of it are cut off.
+    Image.new("RGB", (90, 60), "white").save(tmp_path / "white.png")
+
+    def black_share(*options):
+        result = run(
+            *(script("density"), "--backend", "jax", "--generate", 5),
+            *("--model", output_dir / "model.keras", *options),
+            *("--output-dir", tmp_path / "new"),
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+        path = tmp_path / "new" / "generated.png"
+        assert str(path) in result.stdout
+        with Image.open(path) as image:
+            return (np.asarray(image.convert("L")) == 0).mean()
+
+    # Where the upper halves are white.
+    completed = black_share("--complete", tmp_path / "white.png")
+    assert 0 < completed < 0.75 * black_share()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("density", ("--complete", "none.png"), ("--complete", "none.png")),
+        ("digits", (), ("--model", "MultiresDensityModel")),
+    ],
+)
+def test_what_a_density_cannot_generate_from_is_a_usage_error(
+    run, trained, name, options, words
+):
+    output_dir, _ = trained(name, "torch")
+    model = output_dir / "model.keras"
+    options = ("--backend", "torch", "--model", model, *options)
+    result = run(script("density"), *options, "--generate", 1)
+    assert_usage_error(result, *words)
+
+
+def test_the_density_of_cifar_10_is_learned(run, tmp_path):
+    options = ("--backend", "jax", "--preset", "smoke", *CIFAR10)
+    result = run(script("density"), *options, "--output-dir", tmp_path)
+    assert result.returncode == 0, result.stderr[-3000:]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["data"] == "CIFAR-10, JPEG"
+    # Of the 30 training images, one of each class is held out.
+    assert (metrics["num_train"], metrics["num_validation"]) == (20, 10)
+    first, second = (float(row["val_loss"]) for row in read_log(tmp_path))
+    assert second < first
+    assert (tmp_path / "samples.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--preset", "paper"), ("--preset", "'digits'", "'small', 'smoke'")),
+        (("--data-dir", "."), ("--data-dir", "--data cifar10")),
+        (("--generate", 4), ("--model", "--generate")),
+        (("--complete", "a.png"), ("--complete", "--generate")),
+    ],
+)
+def test_options_of_the_density_that_do_not_fit_are_usage_errors(
+    run, options, words
+):
+    assert_usage_error(run(script("density"), *options), *words)
 
 
 def test_a_finished_run_is_neither_lost_nor_run_again(run, trained):
@@ -353,7 +482,9 @@ def test_help_names_every_option(run, name):
         *("backend", "preset", "output-dir", "epochs", "batch-size", "seed"),
         *("dtype-policy", "jit-compile", "resume"),
     )
-    if name != "digits":
+    if name == "density":
+        options = (*options, "data", "data-dir", "model", "generate")
+    elif name != "digits":
         options = (*options, "data-dir", "model", "predict")
     for option in options:
         assert f"--{option}" in result.stdout

@@ -92,7 +92,7 @@ def training(monkeypatch):
 
 @pytest.fixture
 def fit(training, tmp_path):
-    """Runs the same training, or what is left of it: `(model, rows)`."""
+    """Runs the same training, or what is left of it: its log's rows."""
     from command_line import Preset
     from command_line import TrainingOptions
 
@@ -116,8 +116,8 @@ def fit(training, tmp_path):
             (inputs[0], targets[0]),
             (inputs[1], targets[1]),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            "val_accuracy",
+            training.Measure("accuracy", "val_accuracy", "max", ".1%"),
+            [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         )
         predictions = model.predict(inputs[1], verbose=0).argmax(axis=-1)
         rows = read_rows(tmp_path)
@@ -204,21 +204,30 @@ def test_models_are_kept_of_epochs_that_are_backed_up(
     path.write_text("0")
     for epoch in (1, 2):
         (tmp_path / f"model_of_epoch_{epoch}.keras").write_text(str(epoch))
-    keep_best = training.KeepBest(path, "accuracy")
+    keep_best = training.KeepBest(path, "accuracy", "max")
     keep_best.on_epoch_begin(num_kept)
     assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
     assert path.read_text() == str(num_kept)
 
 
-@pytest.mark.parametrize(("best", "is_replaced"), [(2.0, False), (-1.0, True)])
+@pytest.mark.parametrize(
+    ("mode", "values", "is_replaced"),
+    [
+        ("max", (2.0, -2.0), False),
+        ("max", (-1.0, -2.0), True),
+        ("min", (-1.0, 2.0), False),
+        ("min", (2.0, 3.0), True),
+    ],
+)
 def test_the_best_epoch_before_an_interruption_is_not_forgotten(
-    training, tmp_path, best, is_replaced
+    training, tmp_path, mode, values, is_replaced
 ):
     log, path = tmp_path / "log.csv", tmp_path / "model.keras"
-    log.write_text(f"epoch,accuracy,loss,seconds\n0,{best},1,1\n1,-2.0,1,1\n")
+    rows = [f"{epoch},{value},1,1\n" for epoch, value in enumerate(values)]
+    log.write_text("".join(["epoch,accuracy,loss,seconds\n", *rows]))
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(loss="mse", metrics=["accuracy"])
-    keep_best = training.KeepBest(path, "accuracy")
+    keep_best = training.KeepBest(path, "accuracy", mode)
     model.fit(
         *(np.ones((4, 3)), np.ones((4, 2))),
         initial_epoch=2,

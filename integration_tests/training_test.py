@@ -65,10 +65,8 @@ def test_a_run_trains_with_the_published_optimiser(make_options):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     parts = [(np.ones((20, 3), "float32"), np.ones(20)) for _ in range(2)]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    _, log = training.Run("test", options).fit(
-        model, *parts, loss, metric, "val_accuracy"
-    )
+    measure = training.Measure("accuracy", "val_loss", "min", ".1%")
+    _, log = training.Run("test", options).fit(model, *parts, loss, measure)
     optimizer = model.optimizer
     assert isinstance(optimizer, keras.optimizers.AdamW)
     assert optimizer.epsilon == 1e-8
@@ -78,6 +76,57 @@ def test_a_run_trains_with_the_published_optimiser(make_options):
     assert int(optimizer.iterations) == 4 * 3
     assert model.jit_compile is False
     assert len(log["seconds"]) == 4
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_the_model_of_the_highest_or_of_the_lowest_epoch_is_kept(
+    make_options, mode
+):
+    import training
+
+    keras.utils.set_random_seed(0)
+    inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
+    parts = [(part, part[:, :1]) for part in inputs.astype("float32")]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    loss = keras.losses.MeanSquaredError()
+    measure = training.Measure("error", "val_loss", mode, ".3f")
+    model, log = training.Run("test", make_options()).fit(
+        model, *parts, loss, measure
+    )
+    values = log["val_loss"]
+    best = {"max": max, "min": min}[mode](values)
+    assert measure.best_epoch(log) == values.index(best) + 1
+    model.compile(loss=loss)
+    received = model.evaluate(*parts[1], verbose=0)
+    assert received == pytest.approx(best, rel=1e-4)
+    # The other mode keeps another model.
+    assert len(set(values)) > 1
+
+
+def test_a_run_without_decay_trains_as_by_adam(make_options, preset):
+    import training
+
+    inputs = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+    parts = [(inputs, inputs.sum(axis=1, keepdims=True))] * 2
+
+    def make_model():
+        keras.utils.set_random_seed(0)
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+    # All in one step an epoch, so that the order is of no account.
+    preset = dataclasses.replace(preset, weight_decay=0, batch_size=32)
+    model, expected = make_model(), make_model()
+    training.Run("test", make_options(preset=preset)).fit(
+        *(model, *parts, keras.losses.MeanSquaredError()),
+        training.Measure("error", "val_loss", "min", ".3f"),
+    )
+    rate = training._learning_rate(preset, steps_per_epoch=1)
+    expected.compile(keras.optimizers.Adam(rate, epsilon=1e-8), "mse")
+    expected.fit(*parts[0], batch_size=32, epochs=4, verbose=0)
+    for weights, other in zip(
+        model.get_weights(), expected.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(weights, other, rtol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])

@@ -14,6 +14,7 @@ keras.layers.Normalization(
 import codecs
 import concurrent.futures
 import io
+import math
 import os
 import pickle
 from pathlib import Path
@@ -22,6 +23,8 @@ import keras
 import numpy as np
 
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_positive
+from keras_multires.argument_checks import check_rate
 
 CLASS_NAMES = (
     "airplane",
@@ -54,13 +57,13 @@ _RECONSTRUCT = (
 )
 
 
-def load_data(directory=None, seed=0, verbose=1):
+def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
     """CIFAR-10, each image read row by row as a sequence of 1,024 RGB pixels.
 
-    A tenth of the training images of each class is held out for validation. For
-    given images, which ones depends on `seed` alone. Training and validation
-    set are shuffled, so that the first of them are a fair sample; the test set
-    is in the order of its files.
+    A fraction of the training images of each class is held out for validation.
+    For given images and a given fraction, which ones depends on `seed` alone.
+    Training and validation set are shuffled, so that the first of them are a
+    fair sample; the test set is in the order of its files.
 
     Without a `directory`, `keras.datasets.cifar10` downloads the data set (170
     MB) and keeps it. Keras compares the archive with a known hash.
@@ -80,12 +83,14 @@ def load_data(directory=None, seed=0, verbose=1):
               files, and hidden ones, are passed over. Needs Pillow.
         seed: Integer of at least 0. Another seed holds out other images.
         verbose: 0 or 1. Whether to show a progress bar while images are read.
+        validation_fraction: Float above 0 and below 1, how much of each class
+            is held out.
 
     Returns:
-        Three pairs of numpy arrays `(inputs, targets)`: the training set
-        (45,000 images of the whole data set), the validation set (5,000) and
-        the test set (10,000). Of a class with 2 to 14 training images one is
-        held out, of a class with 1 none.
+        Three pairs of numpy arrays `(inputs, targets)`: by default the training
+        set (45,000 images of the whole data set), the validation set (5,000)
+        and the test set (10,000). Of a class with several training images one
+        at least is held out, and one is not; of a class with 1 none.
 
         - `inputs`: uint8 `(n, 1024, 3)`, red, green and blue from 0 to 255.
           The pixel in row `r` and column `c` is step `32 * r + c`.
@@ -94,8 +99,8 @@ def load_data(directory=None, seed=0, verbose=1):
     Raises:
         FileNotFoundError: if `directory` is not there, or is none of the above,
             or if a file or a class is missing.
-        ValueError: if a file is damaged, if a folder is no class, or if there
-            is no image in one.
+        ValueError: if a file is damaged, if a folder is no class, if there is
+            no image in one, or if `validation_fraction` is out of its range.
         ImportError: if there are images to be read without Pillow.
         OSError: if Keras cannot download or read the data set.
 
@@ -120,11 +125,13 @@ def load_data(directory=None, seed=0, verbose=1):
       technical report, University of Toronto, 2009
     """
     seed = check_integer("seed", seed, minimum=0)
+    check_positive("validation_fraction", validation_fraction)
+    check_rate("validation_fraction", validation_fraction)
     if directory is None:
         train, test = _read_keras()
     else:
         train, test = _read_directory(Path(directory).expanduser(), verbose)
-    return (*_split(*train, seed), test)
+    return (*_split(*train, seed, validation_fraction), test)
 
 
 def read_image(path):
@@ -174,14 +181,15 @@ def read_image(path):
     return pixels.reshape(_LENGTH, 3)
 
 
-def _split(inputs, targets, seed):
+def _split(inputs, targets, seed, fraction):
     """Training and validation set, both shuffled."""
     order = np.random.default_rng(seed).permutation(len(targets))
     is_held_out = np.zeros(len(targets), dtype="bool")
     for label in range(len(CLASS_NAMES)):
         places = np.flatnonzero(targets[order] == label)
         if len(places) > 1:
-            size = max((len(places) + 5) // 10, 1)  # a tenth, rounded
+            size = math.floor(fraction * len(places) + 0.5)
+            size = min(max(size, 1), len(places) - 1)
             is_held_out[places[:size]] = True
     return tuple(
         (inputs[rows], targets[rows])

@@ -387,6 +387,33 @@ def test_a_tenth_of_each_class_is_held_out(monkeypatch):
     assert targets.tolist() == labels[numbers].tolist()
 
 
+@pytest.mark.parametrize(
+    ("fraction", "expected"),
+    [
+        (0.04, [4, 1, 1, 1, 1, 1, 4, 1, 0, 0]),
+        (0.5, [50, 5, 7, 8, 12, 13, 48, 1, 0, 0]),
+        (0.99, [99, 9, 13, 14, 23, 24, 95, 1, 0, 0]),
+    ],
+)
+def test_another_fraction_of_each_class_may_be_held_out(
+    monkeypatch, fraction, expected
+):
+    counts = [100, 10, 14, 15, 24, 25, 96, 2, 1, 0]
+    give_keras_counts(monkeypatch, counts)
+    train, validation, _ = scifar.load_data(validation_fraction=fraction)
+    held_out = np.bincount(validation[1], minlength=10)
+    assert held_out.tolist() == expected
+    kept = np.bincount(train[1], minlength=10)
+    assert (kept + held_out).tolist() == counts
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, True, None, float("nan")])
+def test_a_wrong_fraction_is_an_error_that_names_it(fraction, folder):
+    message = r"`validation_fraction`.*Received: validation_fraction="
+    with pytest.raises(ValueError, match=message):
+        read(folder, validation_fraction=fraction)
+
+
 def test_a_single_image_of_each_class_leaves_the_validation_set_empty(
     monkeypatch,
 ):

@@ -8,6 +8,7 @@ from keras_multires.visualization.confusion_matrix import plot_confusion_matrix
 from keras_multires.visualization.frequency_responses import (
     plot_frequency_responses,
 )
+from keras_multires.visualization.image_grid import plot_images
 from keras_multires.visualization.kernels import plot_kernels
 from keras_multires.visualization.learning_curves import plot_learning_curves
 from keras_multires.visualization.receptive_fields import (
@@ -24,6 +25,7 @@ __all__ = [
     "plot_confusion_matrix",
     "plot_effective_receptive_fields",
     "plot_frequency_responses",
+    "plot_images",
     "plot_kernels",
     "plot_learning_curves",
     "plot_roc_curves",
