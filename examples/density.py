@@ -157,7 +157,6 @@ def load_data(options, data):
     training, validation, test = (pixels for pixels, _ in parts)
     if not len(validation):
         raise ValueError("there are too few images to validate with")
-    training = training[: options.preset.data.get("num_train")]
     return [training, validation, test], source
 
 

@@ -1,6 +1,7 @@
 """The examples from the command line, as a user runs them."""
 
 import csv
+import importlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from scipy.special import expit
 from scipy.special import softmax
 
 from keras_multires.datasets import digits
+from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
 
@@ -30,12 +32,16 @@ SOURCES = {
     "scifar": ("--data-dir", TESTDATA / "cifar10"),
     "ptbxl": ("--data-dir", TESTDATA / "ptbxl"),
     "density": (),
+    "text": (),
 }
 CIFAR10 = ("--data", "cifar10", *SOURCES["scifar"])
 SCORES = {name: "accuracy" for name in SOURCES} | {
     "ptbxl": "auroc",
     "density": "bits_per_dim",
+    "text": "bits_per_byte",
 }
+# A model that generates, and no classifier.
+GENERATORS = {"density": MultiresDensityModel, "text": MultiresCausalLM}
 # The last epoch's file of each: what is given to `--predict`, and the answer.
 PREDICTIONS = {
     "listops": ("[MAX 2 9 [MIN 4 7 ] 0 ]", r"\d \(\d+%\); its value is 9$"),
@@ -127,13 +133,13 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
     assert metrics["preset"] == "smoke"
     assert metrics["parameters"] > 0
     assert metrics["seconds_per_epoch"] > 0
-    highest = 8 if name == "density" else 1
+    highest = 8.5 if name in GENERATORS else 1
     assert 0 <= metrics[f"test_{metric}"] <= highest
     assert 0 <= metrics[f"baseline_test_{metric}"] <= highest
     assert str(ROOT) not in json.dumps(metrics)
     rows = read_log(output_dir)
     assert [row["epoch"] for row in rows] == ["0", "1"]
-    if name == "density":
+    if name in GENERATORS:
         column, best = "val_loss", min
     else:
         column, best = f"val_{metric}", max
@@ -153,8 +159,8 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
         assert str(output_dir / file) in result.stdout
     assert not (output_dir / "backup").exists()
     model = keras.models.load_model(output_dir / "model.keras")
-    if name == "density":
-        assert isinstance(model, MultiresDensityModel)
+    if name in GENERATORS:
+        assert isinstance(model, GENERATORS[name])
     else:
         assert isinstance(model.get_layer("classifier"), MultiresClassifier)
     assert model.optimizer is not None  # it can be trained further
@@ -309,6 +315,87 @@ def test_options_of_the_density_that_do_not_fit_are_usage_errors(
     run, options, words
 ):
     assert_usage_error(run(script("density"), *options), *words)
+
+
+@pytest.fixture
+def text(monkeypatch):
+    """The module of the example, from its folder."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return importlib.import_module("text")
+
+
+def test_the_sources_are_split_by_file_and_cut_without_loss(text):
+    training, validation, test = text.read_sources()
+    assert len(training) > 10 * len(validation) > 0
+    assert len(training) > 10 * len(test) > 0
+    # Of the small ones, some are the same.
+    large = [
+        {file for file in part if len(file) > 500} for part in (training, test)
+    ]
+    assert large[1]
+    assert large[0].isdisjoint(large[1])
+    assert any(b"class OrderedDict" in file for file in training + test)
+    inputs, targets = text.to_sequences([b"ab", b"", b"c\xff"], length=2)
+    end = text.END_OF_FILE
+    tokens = [end, 98, 99, end, end, 100, 256, end]
+    np.testing.assert_array_equal(inputs.ravel(), tokens[:6])
+    np.testing.assert_array_equal(targets.ravel(), tokens[1:7])
+
+
+def test_two_bytes_are_looked_back_by_the_definition(text):
+    training, test = b"abracadabra, abracadabra", b"a cadabra! bra"
+    bits = []
+    for position in range(len(test)):
+        share = 1 / 256
+        for order in range(3):
+            before = (bytes(order) + test)[position : position + order]
+            padded = bytes(order) + training
+            followers = [
+                padded[place + order]
+                for place in range(len(training))
+                if padded[place : place + order] == before
+            ]
+            if followers:
+                different = len(set(followers))
+                count = followers.count(test[position])
+                share = count + different * share
+                share /= len(followers) + different
+        bits.append(-np.log2(share))
+    received = text.bits_by_two_bytes(training, test)
+    assert received == pytest.approx(np.mean(bits))
+
+
+def test_bits_per_byte_are_those_of_the_saved_model(trained, text):
+    output_dir, _ = trained("text", "jax")
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    model = keras.models.load_model(output_dir / "model.keras")
+    sizes = text.PRESETS["smoke"].data
+    _, _, test = text.read_sources(sizes["num_bytes"])
+    inputs, targets = text.to_sequences(test, sizes["length"])
+    shares = softmax(model.predict(inputs, verbose=0), axis=-1)
+    shares = np.take_along_axis(shares, targets[..., None].astype(int), -1)
+    bits = -np.log2(shares).sum() / sizes["num_bytes"]
+    assert metrics["test_bits_per_byte"] == pytest.approx(bits, abs=1e-3)
+    assert 0 < metrics["lzma_test_bits_per_byte"] < 8
+    samples = (output_dir / "samples.txt").read_text(encoding="utf-8")
+    for prompt in text.PROMPTS:
+        assert prompt in samples
+
+
+def test_text_goes_on_from_a_prompt_on_another_backend(run, trained):
+    output_dir, _ = trained("text", "torch")
+    model = output_dir / "model.keras"
+    options = ("--backend", "jax", "--model", model, "--seed", 1)
+    result = run(
+        script("text"), *options, "--generate", 2, "--prompt", "def né("
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count("def né(") == 2
+
+
+def test_text_without_keras_nlp_says_what_to_install(run, tmp_path):
+    result = run("-c", RUN_WITHOUT, "keras_nlp", script("text"))
+    assert_usage_error(result, "pip install keras-nlp")
 
 
 def test_a_finished_run_is_neither_lost_nor_run_again(run, trained):
@@ -484,6 +571,8 @@ def test_help_names_every_option(run, name):
     )
     if name == "density":
         options = (*options, "data", "data-dir", "model", "generate")
+    elif name == "text":
+        options = (*options, "model", "generate", "prompt", "temperature")
     elif name != "digits":
         options = (*options, "data-dir", "model", "predict")
     for option in options:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_readme_runs(backend):
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     result = subprocess.run(
         [sys.executable, "-c", "\n".join(blocks)],
         env={**os.environ, "KERAS_BACKEND": backend},
