@@ -96,6 +96,7 @@ def main(options, data, model, generate, complete, temperature):
 
 
 def train(options, data):
+    from experiment import draw_overview
     from experiment import report
     from training import Measure
     from training import Run
@@ -130,7 +131,13 @@ def train(options, data):
         source,
         results,
         {
-            "overview.png": draw_overview(model, log, score, baseline_score),
+            "overview.png": draw_overview(
+                model,
+                log,
+                f"Test set, {score:.3f} bits per dimension",
+                "bits per dimension",
+                {"histogram of each pixel, test": baseline_score},
+            ),
             "samples.png": draw_samples(model, parts[2], samples, options.seed),
         },
     )
@@ -212,28 +219,6 @@ def bits_by_histograms(training, test):
     bits = -np.log2(counts / counts.sum(axis=1, keepdims=True))
     means = [bits[dimensions, image.reshape(-1)].mean() for image in test]
     return float(np.mean(means))
-
-
-def draw_overview(model, log, score, baseline_score):
-    from experiment import draw_layers
-    from matplotlib.figure import Figure
-
-    from keras_multires import visualization
-
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    bits, *others = figure.subplots(2, 2).flat
-    visualization.plot_learning_curves(log, "loss", ax=bits)
-    bits.axhline(
-        baseline_score,
-        color="black",
-        linestyle="--",
-        label="histogram of each pixel, test",
-    )
-    bits.set_title(f"Bits per dimension, {score:.3f} on the test set")
-    bits.set_ylabel("bits per dimension")
-    bits.legend()
-    draw_layers(model.backbone, model.length, others)
-    return figure
 
 
 def draw_samples(model, test, samples, seed):

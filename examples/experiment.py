@@ -1,5 +1,7 @@
 """Tests a trained model beside a simple one, and draws what it learned."""
 
+import itertools
+
 import click
 import keras
 import numpy as np
@@ -249,3 +251,26 @@ def draw_layers(backbone, length, axes):
     responses.set_title("Filters of the first layer")
     visualization.plot_effective_receptive_fields(layers, length, ax=fields)
     fields.set_title("How far the layers look back")
+
+
+def draw_overview(model, log, title, unit, baselines):
+    """Draws how a model that generates was trained, and what it learned.
+
+    Args:
+        model: A trained model with a backbone and a length.
+        log: Dict from names to one value an epoch, with the loss in `unit`.
+        title: String, of the learning curves.
+        unit: String, what low values are good of.
+        baselines: Dict from names to scores in this unit.
+    """
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    curves, *layers = figure.subplots(2, 2).flat
+    visualization.plot_learning_curves(log, "loss", ax=curves)
+    styles = itertools.cycle(("dashed", "dotted", "dashdot"))
+    for style, (name, score) in zip(styles, baselines.items(), strict=False):
+        curves.axhline(score, color="black", linestyle=style, label=name)
+    curves.set_title(title)
+    curves.set_ylabel(unit)
+    curves.legend()
+    draw_layers(model.backbone, model.length, layers)
+    return figure

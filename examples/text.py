@@ -82,6 +82,7 @@ def main(options, model, generate, prompt, temperature):
 
 def train(options):
     import keras
+    from experiment import draw_overview
     from experiment import report
     from training import Measure
     from training import Run
@@ -120,8 +121,17 @@ def train(options):
         f"standard library of Python {platform.python_version()}, "
         f"{len(training):,} bytes"
     )
-    figures = {"overview.png": draw_overview(model, log, score, others)}
-    run.finish(model, log, source, results, figures)
+    figure = draw_overview(
+        model,
+        {name: [value / math.log(2) for value in log[name]] for name in log},
+        f"Test set, {score:.3f} bits per byte",
+        "bits per byte",
+        {
+            f"{name.replace('_', ' ')}, test": bits
+            for name, bits in others.items()
+        },
+    )
+    run.finish(model, log, source, results, {"overview.png": figure})
 
 
 def read_sources(num_bytes=None):
@@ -215,26 +225,6 @@ def _contexts(values, order):
         256**lag * padded[order - 1 - lag : len(padded) - 1 - lag]
         for lag in range(order)
     ) + np.zeros_like(values)
-
-
-def draw_overview(model, log, score, others):
-    from experiment import draw_layers
-    from matplotlib.figure import Figure
-
-    from keras_multires import visualization
-
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    bits, *layers = figure.subplots(2, 2).flat
-    log = {name: [x / math.log(2) for x in log[name]] for name in log}
-    visualization.plot_learning_curves(log, "loss", ax=bits)
-    styles = ("dotted", "dashdot", "dashed")
-    for style, (name, value) in zip(styles, others.items(), strict=True):
-        bits.axhline(value, color="black", linestyle=style, label=name)
-    bits.set_title(f"Test set, {score:.3f} bits per byte")
-    bits.set_ylabel("bits per byte")
-    bits.legend()
-    draw_layers(model.backbone, model.length, layers)
-    return figure
 
 
 def generate_texts(model, prompts, temperature, seed):
