@@ -3,6 +3,7 @@ from keras import ops
 
 from keras_multires.argument_checks import check_choice
 from keras_multires.initializers import own_initializer
+from keras_multires.layers.layer_calls import run_layer
 from keras_multires.layers.multires_layer import MultiresLayer
 
 NORMALIZATIONS = ("layer", "batch")
@@ -190,7 +191,10 @@ class MultiresBlock(keras.layers.Layer):
         filtered, state = self.multires_layer.step(
             inputs, state, transition, in_place
         )
-        return self._mix(inputs, filtered, mask=None, training=False), state
+        outputs = ops.glu(run_layer(self.mixing, filtered), axis=-1)
+        if self.output_projection:
+            outputs = run_layer(self.projection, outputs)
+        return run_layer(self.norm, inputs + outputs), state
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
