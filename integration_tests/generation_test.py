@@ -9,6 +9,7 @@ import keras
 import keras_nlp
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_multires.models import MultiresCausalLM
@@ -111,7 +112,7 @@ def test_beam_search_finds_the_likeliest_sequence(model):
 @pytest.mark.parametrize(
     "sampler",
     [
-        "top_k",
+        samplers.TopKSampler(k=3),
         samplers.TopPSampler(p=0.5, seed=0),
         samplers.ContrastiveSampler(k=3),
     ],
@@ -173,6 +174,48 @@ def test_a_sequence_ends_after_a_stop_token(model):
     assert ((several > 0).sum(axis=1) == [4, 2, 6]).all()
 
 
+def test_beams_that_have_ended_keep_their_score(model):
+    """Against all sequences of up to three tokens, of which one ends."""
+    stop = 2
+    endings = [
+        rest
+        for length in (1, 2, 3)
+        for rest in itertools.product(range(1, 6), repeat=length)
+        if stop not in rest[:-1] and (length == 3 or rest[-1] == stop)
+    ]
+    for prompt in ([1], [3, 4], [5, 5, 1]):
+        given = len(prompt)
+        scores = [
+            log_probs(model, [[*prompt, *rest]])[0, given - 1 :].sum()
+            for rest in endings
+        ]
+        best = [*prompt, *endings[np.argmax(scores)], 0, 0][: given + 3]
+        found, found_scores = model.generate(
+            prompt,
+            given + 3,
+            sampler=samplers.BeamSampler(50, return_all_beams=True),
+            stop_token_ids=stop,
+        )
+        np.testing.assert_array_equal(found[0], best)
+        np.testing.assert_allclose(found_scores[0], max(scores), atol=1e-4)
+
+
+def test_padding_is_not_sampled_however_hot(model):
+    sampler = samplers.RandomSampler(temperature=1e6, seed=0)
+    received = model.generate([[1]] * 50, LENGTH, sampler=sampler)
+    assert (received > 0).all()
+
+
+def test_the_seed_of_keras_makes_samplers_by_name_repeat(model):
+    received = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        for _ in range(2):
+            received.append(model.generate([[1]] * 9, LENGTH, sampler="random"))
+    np.testing.assert_array_equal(received[:2], received[2:])
+    assert (received[0] != received[1]).any()
+
+
 def test_whole_prompts_are_left_as_they_are(model):
     token_ids = [[1, 2, 3, 4]]
     for sampler in ("greedy", "beam"):
@@ -194,6 +237,9 @@ def test_what_a_tokenizer_makes_is_a_prompt():
     received = model.generate(tokenizer(texts), 6, sampler="greedy")
     again = model.generate(dense(texts), 6, sampler="greedy")
     np.testing.assert_array_equal(received, again)
+    ragged = tf.ragged.constant([[3, 4, 6], [5]])
+    again = model.generate(ragged, 6, sampler="greedy")
+    np.testing.assert_array_equal(received, again)
     alone = model.generate(tokenizer("bad"), 6, sampler="greedy")
     np.testing.assert_array_equal(alone, received[1])
     continued = tokenizer.detokenize(received[:, :4])
@@ -210,6 +256,8 @@ def test_what_a_tokenizer_makes_is_a_prompt():
         ({"sampler": 3}, "sampler=3"),
         ({"sampler": None}, "sampler=None"),
         ({"sampler": samplers.ContrastiveSampler(k=6)}, "k=6"),
+        ({"sampler": samplers.TopKSampler(k=9)}, "k=9"),
+        ({"sampler": samplers.RandomSampler(temperature=0)}, "`temperature`"),
         ({"sampler": "speculative"}, "draft_next"),
         ({"stop_token_ids": 0}, "`stop_token_ids`"),
         ({"stop_token_ids": [2, 6]}, "stop_token_ids=6"),

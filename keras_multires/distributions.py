@@ -214,6 +214,7 @@ class DiscretizedLogisticMixture:
             Float tensor `(..., channels)` of the 256 values in [-1, 1].
         """
         noise = ops.cast(noise, self.precision)
+        temperature = ops.convert_to_tensor(temperature, dtype=self.precision)
         # The largest of logits with Gumbel noise is a draw by their softmax.
         gumbel = -ops.log(-ops.log(noise[..., : self.num_mixtures]))
         component = ops.argmax(self.logits / temperature + gumbel, axis=-1)

@@ -327,6 +327,9 @@ class MultiresLayer(BaseMultires):
         self._check_built("step")
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
         self._check_step(inputs.shape, state)
+        # A state that was stored may come back in another precision.
+        history = ops.convert_to_tensor(state["history"], dtype=inputs.dtype)
+        state = {**state, "history": history}
         if inputs.shape[1] == 1:
             if transition is None:
                 transition = self.transition()

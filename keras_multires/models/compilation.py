@@ -1,6 +1,7 @@
 """Compiles functions that use the weights of a model."""
 
 import functools
+import inspect
 
 import keras
 from keras import ops
@@ -33,29 +34,38 @@ def compiled_step(step):
 
     A stream has thousands of them, of one shape. Chunks of more steps, which
     come in many shapes, run as they are; and so does PyTorch, which compiles
-    nothing unless it is asked to.
+    nothing unless it is asked to. Its states hold no graph of gradients.
 
     Args:
-        step: Method of `inputs`, `state` and further optional arguments.
+        step: Method of `inputs`, `state` and further optional arguments, of
+            which `in_place` is for PyTorch alone.
 
     Returns:
         A method of the same arguments.
     """
 
+    signature = inspect.signature(step)
+
     @functools.wraps(step)
     def method(self, inputs, state, *arguments, **options):
         inputs = ops.convert_to_tensor(inputs)
+        self.check_inputs(inputs)
+        if keras.backend.backend() == "torch":
+            import torch
+
+            with torch.no_grad():
+                return step(self, inputs, state, *arguments, **options)
         if (
             inputs.shape[1:2] != (1,)
-            or keras.backend.backend() == "torch"
             or self.run_eagerly
             or not has_values(inputs)
         ):
             return step(self, inputs, state, *arguments, **options)
-        self.check_inputs(inputs)
         if not hasattr(self, "_compiled_step"):
             self._compiled_step = compiled(self, functools.partial(step, self))
-        return self._compiled_step(inputs, state, *arguments, **options)
+        bound = signature.bind(self, inputs, state, *arguments, **options)
+        bound.arguments.pop("in_place", None)
+        return self._compiled_step(*bound.args[1:])
 
     return method
 

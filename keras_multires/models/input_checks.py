@@ -9,34 +9,39 @@ class ChecksInputs:
     comes as a data set rather than an array is not checked.
 
     A model that uses this has a method `check_inputs(inputs)`, which raises a
-    `ValueError`.
+    `ValueError`, and may have another `check_targets`.
     """
 
-    def _check(self, inputs):
+    def check_targets(self, targets):
+        """Takes any targets."""
+
+    def _check(self, inputs, targets=None):
         if isinstance(inputs, np.ndarray) or ops.is_tensor(inputs):
             self.check_inputs(inputs)
+        if isinstance(targets, np.ndarray) or ops.is_tensor(targets):
+            self.check_targets(targets)
 
-    def fit(self, x=None, *args, **kwargs):
-        self._check(x)
+    def fit(self, x=None, y=None, *args, **kwargs):
+        self._check(x, y)
         if isinstance(kwargs.get("validation_data"), (tuple, list)):
-            self._check(kwargs["validation_data"][0])
-        return super().fit(x, *args, **kwargs)
+            self._check(*kwargs["validation_data"][:2])
+        return super().fit(x, y, *args, **kwargs)
 
-    def evaluate(self, x=None, *args, **kwargs):
-        self._check(x)
-        return super().evaluate(x, *args, **kwargs)
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        self._check(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         self._check(x)
         return super().predict(x, *args, **kwargs)
 
-    def train_on_batch(self, x, *args, **kwargs):
-        self._check(x)
-        return super().train_on_batch(x, *args, **kwargs)
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        self._check(x, y)
+        return super().train_on_batch(x, y, *args, **kwargs)
 
-    def test_on_batch(self, x, *args, **kwargs):
-        self._check(x)
-        return super().test_on_batch(x, *args, **kwargs)
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        self._check(x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
 
     def predict_on_batch(self, x):
         self._check(x)

@@ -9,13 +9,14 @@ from keras_multires.models.compilation import compiled_step
 from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.prompts import check_token
-from keras_multires.models.prompts import is_single
 from keras_multires.models.prompts import read_prompts
 from keras_multires.models.token_generator import TokenGenerator
 from keras_multires.models.token_generator import get_sampler
 
 # Of half precision too, and far below what a logit can be.
 _PADDING_LOGIT = -1e4
+# Compiled loops that a model keeps.
+MAX_GENERATORS = 8
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -248,30 +249,39 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
         """
         max_length = check_integer("max_length", max_length)
         if stop_token_ids is not None:
-            stop_token_ids = tuple(np.ravel(stop_token_ids).tolist())
+            if isinstance(stop_token_ids, (set, frozenset)):
+                stop_token_ids = sorted(stop_token_ids)
+            stop_token_ids = tuple(np.ravel(stop_token_ids).tolist()) or None
+        if stop_token_ids is not None:
             for token_id in stop_token_ids:
                 check_token("stop_token_ids", token_id, self.vocabulary_size)
         sampler = self._get_sampler(sampler)
-        token_ids, mask = read_prompts(
+        token_ids, mask, is_single = read_prompts(
             prompts, max_length, self.vocabulary_size
         )
-        # A sampler that was changed since is compiled anew.
-        key = (sampler, repr(sampler.get_config()), stop_token_ids)
+        # A sampler that was changed since is compiled anew. Its id stays its
+        # own, since the generator holds it.
+        key = (id(sampler), repr(sampler.get_config()), stop_token_ids)
         if key not in self._generators:
+            if len(self._generators) == MAX_GENERATORS:
+                del self._generators[next(iter(self._generators))]
             self._generators[key] = TokenGenerator(
                 self, sampler, stop_token_ids
             )
         results = self._generators[key](token_ids, mask)
-        if is_single(prompts):
+        if is_single:
             results = keras.tree.map_structure(lambda part: part[0], results)
         return results
 
     def _get_sampler(self, sampler):
+        new = get_sampler(sampler)
         if not isinstance(sampler, str):
-            return get_sampler(sampler)
-        if sampler not in self._samplers:
-            self._samplers[sampler] = get_sampler(sampler)
-        return self._samplers[sampler]
+            return new
+        kept = self._samplers.setdefault(sampler, new)
+        # As if it were new, which the compiled loop does not know.
+        for variable, value in zip(kept.variables, new.variables, strict=True):
+            variable.assign(value)
+        return kept
 
     def get_config(self):
         own = super().get_config()

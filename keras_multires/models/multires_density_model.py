@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 from keras import ops
 
 from keras_multires.argument_checks import check_integer
@@ -140,6 +141,10 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
         """Raises a `ValueError` for pixels outside [-1, 1]."""
         check_pixels("inputs", inputs)
 
+    def check_targets(self, targets):
+        """Raises a `ValueError` for pixels outside [-1, 1]."""
+        check_pixels("targets", targets)
+
     def build(self, input_shape):
         # The depth follows from `length`, whatever the length at hand.
         self.backbone.build((input_shape[0], self.length, self.input_channels))
@@ -207,11 +212,32 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
         Raises:
             ValueError: if the inputs do not fit the model or the state.
         """
+        self._check_step(inputs.shape, state)
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
-        shifted = ops.concatenate([state["last"], inputs[:, :-1]], axis=1)
+        last = ops.convert_to_tensor(state["last"], dtype=self.compute_dtype)
+        shifted = ops.concatenate([last, inputs[:, :-1]], axis=1)
         outputs, backbone = self.backbone.step(shifted, state["backbone"])
         state = {"backbone": backbone, "last": inputs[:, -1:]}
         return self.head(outputs), state
+
+    def _check_step(self, input_shape, state):
+        if not isinstance(state, dict) or set(state) != {"backbone", "last"}:
+            raise ValueError(
+                "The state of `step` must be one that `initial_state` or "
+                f"`step` of this model returned. Received: {type(state)}"
+            )
+        batch_size = state["last"].shape[0]
+        if (
+            len(input_shape) != 3
+            or input_shape[0] not in (None, batch_size)
+            or input_shape[1] == 0
+            or input_shape[2] != self.input_channels
+        ):
+            raise ValueError(
+                f"The inputs of `step` must have the shape ({batch_size}, "
+                f"steps, {self.input_channels}), with at least one step. "
+                f"Received: inputs.shape={tuple(input_shape)}"
+            )
 
     def generate(self, num_samples, temperature=1.0, seed=None, prefix=None):
         """Draws images from the model, pixel by pixel.
@@ -235,6 +261,8 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
             ValueError: if an argument is out of its range or its shape.
         """
         num_samples = check_integer("num_samples", num_samples)
+        if isinstance(seed, np.integer):
+            seed = int(seed)
         check_positive("temperature", temperature)
         prefix = self._check_prefix(prefix, num_samples)
         numbers = self.num_mixtures + self.input_channels

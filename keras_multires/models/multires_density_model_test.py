@@ -165,6 +165,36 @@ def test_samples_have_the_distribution_of_the_model():
     assert counts[~frequent].sum() < 2 * expected[~frequent].sum() + 20
 
 
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
+def test_a_state_may_be_stored_in_another_precision(policy):
+    model = MultiresDensityModel(20, 1, **SMALL, dtype=policy)
+    assert model.generate(1, seed=np.int64(0)).shape == (1, 20, 1)
+    pixels = random_images(model)[:, :1]
+    _, state = model.step(pixels, model.initial_state(2))
+    stored = keras.tree.map_structure(
+        lambda leaf: ops.convert_to_numpy(
+            ops.cast(leaf, "float32" if leaf.ndim else leaf.dtype)
+        ),
+        state,
+    )
+    expected, _ = model.step(pixels, state)
+    received, _ = model.step(pixels, stored)
+    np.testing.assert_allclose(
+        *(run(ops.cast, outputs, "float32") for outputs in (received, expected))
+    )
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 3), (3, 1, 1), (2, 0, 1), (2, 1)])
+def test_a_step_of_another_shape_is_an_error(shape):
+    model = MultiresDensityModel(20, 1, **SMALL)
+    with pytest.raises(ValueError, match=r"`step`.*\(2, steps, 1\)"):
+        model.step(np.zeros(shape), model.initial_state(2))
+    with pytest.raises(ValueError, match="state of `step`"):
+        model.step(np.zeros((2, 1, 1)), model.backbone.initial_state(2))
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        model.step(np.full((2, 3, 1), 9.0), model.initial_state(2))
+
+
 def test_seeds_and_new_weights_give_other_images(model):
     first, again, other = (generate(model, 2, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)

@@ -15,9 +15,9 @@ def read_prompts(prompts, max_length, vocabulary_size):
         vocabulary_size: Integer; the ids are `1 .. vocabulary_size - 1`.
 
     Returns:
-        `(token_ids, mask)`: int32 array `(batch, max_length)`, and a boolean
-        array of the same shape, True where a token is given. `batch` is 1 if
-        `prompts` is one sequence.
+        `(token_ids, mask, is_single)`: int32 array `(batch, max_length)`; a
+        boolean array of the same shape, True where a token is given; and
+        whether `prompts` is one sequence, not several. `batch` is then 1.
 
     Raises:
         ValueError: if there is no prompt, or one is empty, not made of
@@ -27,12 +27,16 @@ def read_prompts(prompts, max_length, vocabulary_size):
         prompts = ops.convert_to_numpy(prompts)
     elif hasattr(prompts, "to_list"):
         prompts = prompts.to_list()  # of a ragged tensor
-    if not hasattr(prompts, "__len__") or len(prompts) == 0:
+    is_sequence = isinstance(prompts, (str, list, tuple)) or (
+        isinstance(prompts, np.ndarray) and prompts.ndim > 0
+    )
+    if not is_sequence or len(prompts) == 0:
         raise ValueError(
             "`prompts` must be at least one sequence of token ids. "
             f"Received: prompts={prompts!r}"
         )
-    prompts = [prompts] if is_single(prompts) else list(prompts)
+    is_single = isinstance(prompts, str) or np.ndim(prompts[0]) == 0
+    prompts = [prompts] if is_single else list(prompts)
     token_ids = np.zeros((len(prompts), max_length), dtype="int32")
     for index, prompt in enumerate(prompts):
         prompt = _read(index, prompt, vocabulary_size)
@@ -42,7 +46,7 @@ def read_prompts(prompts, max_length, vocabulary_size):
                 f"Received: {len(prompt)} tokens, max_length={max_length}"
             )
         token_ids[index, : len(prompt)] = prompt
-    return token_ids, token_ids != 0
+    return token_ids, token_ids != 0, is_single
 
 
 def check_token(name, token_id, vocabulary_size):
@@ -56,15 +60,11 @@ def check_token(name, token_id, vocabulary_size):
         )
 
 
-def is_single(prompts):
-    """Whether `prompts` is one sequence of token ids, not several."""
-    if isinstance(prompts, str):
-        return True
-    return len(prompts) > 0 and np.ndim(prompts[0]) == 0
-
-
 def _read(index, prompt, vocabulary_size):
-    prompt = np.asarray(prompt)
+    try:
+        prompt = np.asarray(prompt)
+    except ValueError:  # of sequences of several lengths
+        prompt = np.asarray(prompt, dtype=object)
     is_integer = np.issubdtype(prompt.dtype, np.integer)
     if prompt.ndim != 1 or not (is_integer or prompt.size == 0):
         raise ValueError(

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_multires.models.prompts import is_single
 from keras_multires.models.prompts import read_prompts
 
 ROWS = [[1, 2, 3], [4, 0, 0]]
@@ -20,16 +19,18 @@ PADDED = [[1, 2, 3, 0, 0], [4, 0, 0, 0, 0]]
     ],
 )
 def test_prompts_are_padded(prompts):
-    token_ids, mask = read_prompts(prompts, max_length=5, vocabulary_size=6)
+    token_ids, mask, is_single = read_prompts(
+        prompts, max_length=5, vocabulary_size=6
+    )
     assert token_ids.dtype == "int32"
     np.testing.assert_array_equal(token_ids, PADDED)
     np.testing.assert_array_equal(mask, np.array(PADDED) > 0)
-    assert not is_single(prompts)
+    assert not is_single
 
 
 def test_tensors_of_the_backend_are_prompts():
     prompts = ops.convert_to_tensor(ROWS)
-    token_ids, _ = read_prompts(prompts, max_length=5, vocabulary_size=6)
+    token_ids, _, _ = read_prompts(prompts, max_length=5, vocabulary_size=6)
     np.testing.assert_array_equal(token_ids, PADDED)
 
 
@@ -37,9 +38,11 @@ def test_tensors_of_the_backend_are_prompts():
     "prompts", [[1, 2, 3], np.array([1, 2, 3]), (1, 2, 3, 0)]
 )
 def test_one_sequence_is_a_prompt(prompts):
-    token_ids, _ = read_prompts(prompts, max_length=5, vocabulary_size=6)
+    token_ids, _, is_single = read_prompts(
+        prompts, max_length=5, vocabulary_size=6
+    )
     np.testing.assert_array_equal(token_ids, PADDED[:1])
-    assert is_single(prompts)
+    assert is_single
 
 
 @pytest.mark.parametrize(
@@ -57,6 +60,9 @@ def test_one_sequence_is_a_prompt(prompts):
         ("text", "tokenizer makes"),
         (["some", "text"], "tokenizer makes"),
         (3, "`prompts` must be"),
+        (np.array(3), "`prompts` must be"),
+        ({"token_ids": [[1]]}, "`prompts` must be"),
+        ([[1], [2, [3]]], "Prompt 1 must be a sequence of token ids"),
         (None, "`prompts` must be"),
     ],
 )

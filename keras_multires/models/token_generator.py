@@ -1,7 +1,10 @@
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import check_positive
 from keras_multires.models.compilation import compiled
 
 
@@ -52,14 +55,12 @@ class TokenGenerator:
     """
 
     def __init__(self, model, sampler, stop_token_ids):
-        if (
-            isinstance(sampler, _samplers().ContrastiveSampler)
-            and sampler.k >= model.vocabulary_size
-        ):
+        check_positive("temperature", getattr(sampler, "temperature", 1.0))
+        candidates = getattr(sampler, "k", None)
+        if candidates is not None and candidates >= model.vocabulary_size:
             raise ValueError(
-                "The `k` of a `ContrastiveSampler` must be below the "
-                "`vocabulary_size`, or padding is a candidate. "
-                f"Received: k={sampler.k}, "
+                "The `k` of a sampler must be below the `vocabulary_size`, "
+                f"which counts padding. Received: k={candidates}, "
                 f"vocabulary_size={model.vocabulary_size}"
             )
         self.model = model
@@ -126,8 +127,9 @@ class TokenGenerator:
             batch_size = ops.shape(prompt)[0]
             token = ops.slice(prompt, (0, index - 1), (batch_size, 1))
             hidden, state = backbone.step(token, _state(cache), transition)
-            logits = self.model.predict_next(hidden)
-            return logits[:, 0], hidden[:, 0], _cache(state, batch_size)
+            logits = self.model.predict_next(hidden)[:, 0]
+            logits = self._exclude(logits, prompt, num_given, index)
+            return logits, hidden[:, 0], _cache(state, batch_size)
 
         return self.sampler(
             next=predict_next,
@@ -139,6 +141,28 @@ class TokenGenerator:
             hidden_states=ops.concatenate([*hidden, last, padding], axis=1),
             model=self.model,
         )
+
+    def _exclude(self, logits, prompt, num_given, index):
+        """Logits of tokens that may come next."""
+        logits = ops.cast(logits, "float32")
+        is_padding = ops.arange(logits.shape[-1]) == 0
+        # At no temperature.
+        tokens = ops.where(is_padding, -math.inf, logits)
+        is_beam = isinstance(self.sampler, _samplers().BeamSampler)
+        if self.stop_token_ids is None or not is_beam:
+            return tokens
+        # A beam that has ended keeps its score.
+        place = ops.arange(prompt.shape[1])
+        is_stop = ops.any(
+            ops.expand_dims(prompt, -1) == np.array(self.stop_token_ids),
+            axis=-1,
+        )
+        is_generated = ops.logical_and(place >= num_given, place < index)
+        has_ended = ops.any(
+            ops.logical_and(is_stop, is_generated), axis=1, keepdims=True
+        )
+        padding = ops.where(is_padding, 0.0, -math.inf)
+        return ops.where(has_ended, padding, tokens)
 
 
 def _cache(state, batch_size):
