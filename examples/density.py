@@ -248,7 +248,7 @@ def draw_samples(model, test, samples, seed):
     )
     given = np.ma.array(originals, mask=False)
     given[:, :, given.shape[2] // 2 :] = np.ma.masked
-    figure = Figure(figsize=(15, 5.8), layout="constrained")
+    figure = Figure(figsize=(10.4, 4), layout="constrained")
     figure.get_layout_engine().set(wspace=0.05)
     axes = figure.subplots(1, 3)
     visualization.plot_images(real, ax=axes[0])
@@ -257,7 +257,7 @@ def draw_samples(model, test, samples, seed):
     axes[1].set_title("Samples")
     visualization.plot_images(
         np.ma.concatenate([originals, given, completions], axis=1),
-        column_labels=["original", "given", "", "completed", *[""] * 4],
+        column_labels=["original", "", "", "completed", *[""] * 4],
         ax=axes[2],
     )
     axes[2].set_title("Test set, lower halves completed")
