@@ -14,17 +14,14 @@ def run_layer(layer, inputs):
     Returns:
         A tensor.
     """
-    if (
-        keras.backend.backend() != "torch"
-        # Keras casts and quantises weights in what is left out.
-        or layer.compute_dtype != layer.variable_dtype
-        or layer.quantization_mode is not None
-    ):
-        return layer(inputs, **_inference(layer))
-    return layer.call(inputs, **_inference(layer))
-
-
-def _inference(layer):
+    options = {}
     if isinstance(layer, keras.layers.BatchNormalization):
-        return {"training": False}
-    return {}
+        options["training"] = False
+    if (
+        keras.backend.backend() == "torch"
+        # Keras casts and quantises weights in what is left out.
+        and layer.compute_dtype == layer.variable_dtype
+        and layer.quantization_mode is None
+    ):
+        return layer.call(inputs, **options)
+    return layer(inputs, **options)
