@@ -335,6 +335,11 @@ def test_the_sources_are_split_by_file_and_cut_without_loss(text):
     assert large[1]
     assert large[0].isdisjoint(large[1])
     assert any(b"class OrderedDict" in file for file in training + test)
+    for part, some in zip(
+        (training, test), text.read_sources(9000)[::2], strict=True
+    ):
+        assert 0 < sum(map(len, some)) <= 9000
+        assert set(some) < set(part)  # whole files, which have an end
     inputs, targets = text.to_sequences([b"ab", b"", b"c\xff"], length=2)
     end = text.END_OF_FILE
     tokens = [end, 98, 99, end, end, 100, 256, end]
@@ -374,7 +379,7 @@ def test_bits_per_byte_are_those_of_the_saved_model(trained, text):
     inputs, targets = text.to_sequences(test, sizes["length"])
     shares = softmax(model.predict(inputs, verbose=0), axis=-1)
     shares = np.take_along_axis(shares, targets[..., None].astype(int), -1)
-    bits = -np.log2(shares).sum() / sizes["num_bytes"]
+    bits = -np.log2(shares).sum() / (targets != text.END_OF_FILE).sum()
     assert metrics["test_bits_per_byte"] == pytest.approx(bits, abs=1e-3)
     assert 0 < metrics["lzma_test_bits_per_byte"] < 8
     samples = (output_dir / "samples.txt").read_text(encoding="utf-8")
