@@ -95,7 +95,8 @@ def _jax(model, function, state):
 def _tensorflow(model, function, state):
     import tensorflow as tf
 
-    return tf.function(function, autograph=False)
+    # Without XLA a loop copies the whole state at each step.
+    return tf.function(function, autograph=False, jit_compile=True)
 
 
 def _torch(model, function, state):

@@ -8,6 +8,8 @@ side in one tensor, and one position serves them all, because every size is
 `K - 1` times a power of two and so divides the largest.
 """
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -141,23 +143,34 @@ def step(inputs, state, transition, kernel_size, counts, in_place=False):
         `(outputs, state)`: the output `(batch, 1, channels)` of the whole
         sequence at this step, and the state after it.
     """
-    sizes = np.array(_ring_sizes(kernel_size, counts), dtype="int32")
-    starts = np.cumsum(sizes, dtype="int32") - sizes
-    lags = _lags(kernel_size, counts)
-    lengths = [len(ring) for ring in lags]
-    lag = np.concatenate(lags).astype("int32")
+    start, size, lag = _places(kernel_size, tuple(counts))
     position, history = state["position"], state["history"]
-    seen = ops.add(
-        np.repeat(starts, lengths),
-        ops.mod(ops.subtract(position, lag), np.repeat(sizes, lengths)),
-    )
-    past = ops.take(history, seen, axis=1)
+    places = ops.add(start, ops.mod(ops.subtract(position, lag), size))
+    num_past = transition.shape[1] - 1
+    past = ops.take(history, places[:num_past], axis=1)
     values = ops.concatenate([inputs, past], axis=1)
     results = ops.einsum("bnc,rnc->brc", values, transition)
-    slots = ops.add(starts, ops.mod(position, sizes))
-    history = _write(history, slots, results[:, :-1], in_place)
-    position = ops.mod(position + 1, int(max(sizes)))
+    history = _write(history, places[num_past:], results[:, :-1], in_place)
+    position = ops.mod(position + 1, int(size.max()))
     return results[:, -1:], {"history": history, "position": position}
+
+
+@functools.lru_cache
+def _places(kernel_size, counts):
+    """Start and size of its ring, and lag, of each value that a step touches.
+
+    First those that the tree looks back at, then the new one of each ring.
+    """
+    sizes = _ring_sizes(kernel_size, counts)
+    starts = np.cumsum(sizes) - sizes
+    lags = _lags(kernel_size, counts)
+    lengths = [len(ring) for ring in lags]
+    places = (
+        np.concatenate([np.repeat(starts, lengths), starts]),
+        np.concatenate([np.repeat(sizes, lengths), sizes]),
+        np.concatenate([*lags, np.zeros_like(starts)]),
+    )
+    return tuple(array.astype("int32") for array in places)
 
 
 def _write(history, slots, values, in_place):
