@@ -40,6 +40,11 @@ BACKENDS = ("jax", "tensorflow", "torch")
     help="Pixels of the images whose generation is timed.",
 )
 @click.option(
+    "--depth",
+    type=int,
+    help="Levels of each layer.  [default: as many as cover the image]",
+)
+@click.option(
     "--output", type=click.Path(path_type=Path), help="JSON file to write."
 )
 def main(backend, output, lengths, **case):
@@ -64,14 +69,14 @@ def main(backend, output, lengths, **case):
         output.write_text(text + "\n")
 
 
-def build_model(length, layers, channels):
+def build_model(length, layers, channels, depth):
     import keras
 
     from keras_multires.models import MultiresDensityModel
 
     keras.utils.set_random_seed(0)
     return MultiresDensityModel(
-        length, 3, hidden_dim=channels, num_layers=layers
+        length, 3, hidden_dim=channels, num_layers=layers, depth=depth
     )
 
 
@@ -83,14 +88,14 @@ def seconds_of(function):
     return time.perf_counter() - start
 
 
-def compare(num_images, side, layers, channels, naive_steps, rounds):
+def compare(num_images, side, layers, channels, depth, naive_steps, rounds):
     import numpy as np
     from keras import ops
 
     from keras_multires.distributions import DiscretizedLogisticMixture
 
     length = side * side
-    model = build_model(length, layers, channels)
+    model = build_model(length, layers, channels, depth)
     images = np.zeros((num_images, length, 3), "float32")
 
     def generate():
@@ -119,8 +124,8 @@ def compare(num_images, side, layers, channels, naive_steps, rounds):
     }
 
 
-def time_length(length, num_images, layers, channels, rounds, **_):
-    model = build_model(length, layers, channels)
+def time_length(length, num_images, layers, channels, depth, rounds, **_):
+    model = build_model(length, layers, channels, depth)
     seconds_of(lambda: model.generate(num_images, seed=0))  # compiles
     return [
         seconds_of(lambda: model.generate(num_images, seed=0))

@@ -66,6 +66,21 @@ def initial_state(batch_size, channels, kernel_size, counts, dtype):
     }
 
 
+@functools.lru_cache
+def transition_shape(kernel_size, counts):
+    """Sizes of the first two axes of a `transition`.
+
+    Args:
+        kernel_size: Integer, taps `K` of the two filters.
+        counts: Tuple, detail coefficients of each level, coarsest first.
+
+    Returns:
+        `(rings + 1, 1 + past values)`.
+    """
+    lags = _lags(kernel_size, counts)
+    return len(lags) + 1, 1 + sum(map(len, lags))
+
+
 def transition(scaling_filter, wavelet_filter, memory_weights, counts):
     """What one time step does, as one linear map of each channel.
 
@@ -149,7 +164,8 @@ def step(inputs, state, transition, kernel_size, counts, in_place=False):
     num_past = transition.shape[1] - 1
     past = ops.take(history, places[:num_past], axis=1)
     values = ops.concatenate([inputs, past], axis=1)
-    results = ops.einsum("bnc,rnc->brc", values, transition)
+    # So small a map is faster by hand than as one product a channel.
+    results = ops.sum(ops.expand_dims(values, 1) * transition, axis=2)
     history = _write(history, places[num_past:], results[:, :-1], in_place)
     position = ops.mod(position + 1, int(size.max()))
     return results[:, -1:], {"history": history, "position": position}

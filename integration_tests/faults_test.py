@@ -1,0 +1,268 @@
+"""What goes wrong with files: a clear error, and no earlier file is lost."""
+
+import contextlib
+import errno
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_multires import checkpoints
+from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresDensityModel
+
+INPUTS = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
+# What writes a model, by the file's name.
+WRITERS = {
+    "model.keras": lambda model, path: model.save(path),
+    "model.weights.h5": lambda model, path: model.save_weights(path),
+    "model.pth": checkpoints.save_pytorch_checkpoint,
+}
+
+
+def classifier(**options):
+    return MultiresClassifier(
+        2,
+        20,
+        **{"input_channels": 3, "hidden_dim": 16, **options},
+        num_layers=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return classifier()
+
+
+def outputs(model):
+    return keras.ops.convert_to_numpy(model(INPUTS))
+
+
+def read(path, model=None):
+    """A model with the weights of a file, whoever wrote it."""
+    if path.suffix == ".keras" and model is None:
+        return keras.models.load_model(path)
+    model = model or classifier()
+    if path.suffix == ".pth":
+        checkpoints.load_pytorch_checkpoint(model, path)
+    else:
+        model.load_weights(path)
+    return model
+
+
+@contextlib.contextmanager
+def full_disk():
+    """No file gets longer than a kilobyte."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextlib.contextmanager
+def interrupted():
+    """The user gives up in the middle of a file."""
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("h5py.Group.create_dataset", stop)
+        patch.setattr("h5py.Group.__setitem__", stop)
+        patch.setattr("torch.save", stop)
+        yield
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(full_disk, OSError), (interrupted, KeyboardInterrupt)],
+)
+def test_an_earlier_file_outlives_one_that_is_not_finished(
+    model, name, fault, error, tmp_path
+):
+    path = tmp_path / name
+    WRITERS[name](model, path)
+    expected = outputs(model)
+    other = classifier()
+    assert not np.allclose(outputs(other), expected)
+    with fault(), pytest.raises(error):
+        WRITERS[name](other, path)
+    assert os.listdir(tmp_path) == [name]
+    np.testing.assert_array_equal(outputs(read(path)), expected)
+
+
+@contextlib.contextmanager
+def ordinary_user():
+    """A user whom permissions bind, for they do not bind the superuser."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_read_only_folder_is_an_error_that_names_the_file(model, name):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        WRITERS[name](model, path)
+        content = path.read_bytes()
+        Path(folder).chmod(0o555)
+        path.chmod(0o444)
+        with ordinary_user(), pytest.raises(OSError, match=name) as error:
+            WRITERS[name](model, path)
+        assert error.value.errno == errno.EACCES
+        assert path.read_bytes() == content
+        Path(folder).chmod(0o755)
+
+
+SAVE_AGAIN_AND_AGAIN = """
+import sys
+from pathlib import Path
+
+import keras
+
+model = keras.models.load_model(sys.argv[1])
+for path in sys.argv[1:]:
+    print("saving", flush=True)
+    while True:
+        model.save(path)
+"""
+
+
+def test_a_process_that_is_killed_leaves_a_whole_file(model, tmp_path):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    command = [
+        sys.executable,
+        "-c",
+        f"import keras_multires{SAVE_AGAIN_AND_AGAIN}",
+    ]
+    for delay in (0, 0.05, 0.2):
+        with subprocess.Popen(
+            [*command, path], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout.readline() == "saving\n"
+            time.sleep(delay)
+            process.send_signal(signal.SIGKILL)
+        np.testing.assert_array_equal(outputs(read(path)), outputs(model))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_is_cut_short_is_an_error(model, name, tmp_path):
+    whole = tmp_path / name
+    WRITERS[name](model, whole)
+    content = whole.read_bytes()
+    cut = tmp_path / f"cut.{name}"
+    for share in (0, 0.01, 0.3, 0.6, 0.9, 0.999):
+        cut.write_bytes(content[: int(share * len(content))])
+        # Keras's own errors for its own formats.
+        with pytest.raises((ValueError, OSError)) as error:
+            read(cut)
+        assert str(error.value)
+
+
+def replace_config(path, target, change):
+    """A copy of a `.keras` file with another configuration."""
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                change(config)
+                content = json.dumps(config)
+            copy.writestr(name, content)
+
+
+MALICIOUS = {
+    "function of a module": {
+        "module": "builtins",
+        "class_name": "function",
+        "config": "exec",
+        "registered_name": "function",
+    },
+    "class of a module": {
+        "module": "subprocess",
+        "class_name": "Popen",
+        "config": {"args": ["touch", "MARK"]},
+        "registered_name": None,
+    },
+    "lambda": {
+        "class_name": "__lambda__",
+        "config": {"value": "code"},
+    },
+    "layer of code": {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "config": {
+            "function": {
+                "class_name": "__lambda__",
+                "config": {"code": "4wEAAA==", "defaults": None},
+            }
+        },
+        "registered_name": None,
+    },
+}
+
+
+@pytest.mark.parametrize("kind", MALICIOUS)
+@pytest.mark.parametrize(
+    "argument", ["filter_initializer", "kernel_regularizer"]
+)
+def test_nothing_in_a_model_file_is_run(
+    model, kind, argument, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    malicious = tmp_path / "malicious.keras"
+
+    def change(config):
+        assert argument in config["config"]
+        config["config"][argument] = MALICIOUS[kind]
+
+    replace_config(path, malicious, change)
+    with pytest.raises((TypeError, ValueError)):
+        keras.models.load_model(malicious)
+    assert not Path("MARK").exists()
+
+
+def test_models_and_layers_need_no_unsafe_loading(tmp_path):
+    assert keras.config.is_safe_mode_enabled() is not False
+    for index, model in enumerate(
+        [
+            classifier(normalization="batch", wavelet="haar"),
+            MultiresDensityModel(9, 1, hidden_dim=4, num_layers=1),
+        ]
+    ):
+        path = tmp_path / f"{index}.keras"
+        model.save(path)
+        with zipfile.ZipFile(path) as file:
+            config = file.read("config.json").decode()
+        assert "lambda" not in config.lower()
+        keras.models.load_model(path, safe_mode=True)
+
+
+def test_a_file_of_another_architecture_says_what_does_not_fit(tmp_path):
+    for name, write in WRITERS.items():
+        path = tmp_path / name
+        write(classifier(hidden_dim=8), path)
+        with pytest.raises(ValueError, match="shape"):
+            read(path, classifier())
