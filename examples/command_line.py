@@ -60,6 +60,7 @@ class TrainingOptions:
     jit_compile: str
     resume: bool
     data_dir: Path | None = None
+    devices: int = 1
 
 
 def _is_installed(backend):
@@ -239,6 +240,14 @@ def training_options(output_dir, presets, data=None):
                     default="auto",
                     show_default=True,
                     help="Whether the backend's compiler is used.",
+                ),
+                click.option(
+                    "--devices",
+                    type=click.IntRange(min=1),
+                    default=1,
+                    show_default=True,
+                    help="Number of GPUs to train on, or without one into how "
+                    "many devices to split the processor.",
                 ),
                 click.option(
                     "--resume/--no-resume",

@@ -110,7 +110,10 @@ def train(options, data):
     baseline_score = bits_by_histograms(parts[0], parts[2])
     # The pixels are also the targets.
     pairs = [(pixels, pixels) for pixels in map(from_bytes, parts)]
-    model = MultiresDensityModel(*parts[0].shape[1:], **options.preset.model)
+    with run.scope():
+        model = MultiresDensityModel(
+            *parts[0].shape[1:], **options.preset.model
+        )
     loss = DiscretizedLogisticMixture(model.num_mixtures)
     measure = Measure("bits_per_dim", "val_loss", "min", ".3f")
     model, log = run.fit(model, *pairs[:2], loss, measure)

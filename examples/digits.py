@@ -44,10 +44,12 @@ def main(options):
     from keras_multires.datasets import digits
 
     run = Run("digits", options)
+    with run.scope():
+        model = build_model(options.preset.model)
     model, log, results, figure = train_and_test(
         run,
         SingleLabel([str(digit) for digit in range(10)]),
-        build_model(options.preset.model),
+        model,
         build_baseline(),
         digits.load_data(),
     )

@@ -111,7 +111,7 @@ def train_and_test(run, task, model, baseline, parts):
         run: The `Run` of the training.
         task: A `SingleLabel` or `MultiLabel`.
         model: A built `keras.Model` with a `MultiresClassifier` named
-            `"classifier"`.
+            `"classifier"`, made in the `scope` of the run.
         baseline: A built `keras.Model` whose name says what it is.
         parts: Training, validation and test set, `(inputs, targets)` each.
 
@@ -129,13 +129,15 @@ def train_and_test(run, task, model, baseline, parts):
             task.check(part)
         except ValueError as error:
             raise click.UsageError(f"The {name} set {error}.") from error
+    with run.scope():
+        metric = task.metric(validation[1])
     model, log = run.fit(
         model,
         training,
         validation,
         loss=task.loss,
         measure=task.measure,
-        metrics=[task.metric(validation[1])],
+        metrics=[metric],
     )
     _fit_baseline(baseline, training, validation, task.loss)
     batch_size = run.options.preset.batch_size

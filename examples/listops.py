@@ -74,10 +74,12 @@ def train(options):
     with usage_errors("--data-dir" if options.data_dir else "data set"):
         parts, source = load_data(options)
     task = SingleLabel([str(digit) for digit in range(10)])
+    with run.scope():
+        model = build_model(options.preset.model)
     model, log, results, figure = train_and_test(
         run,
         task,
-        build_model(options.preset.model),
+        model,
         build_baseline(parts[0][0]),
         parts,
     )

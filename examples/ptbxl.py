@@ -104,10 +104,12 @@ def train(options, task, download):
     normalization = keras.layers.Normalization(
         axis=None, mean=signals.mean(), variance=signals.var()
     )
+    with run.scope():
+        model = build_model(task, normalization, options.preset.model)
     model, log, results, figure = train_and_test(
         run,
         MultiLabel(labels),
-        build_model(task, normalization, options.preset.model),
+        model,
         build_baseline(normalization, len(labels)),
         parts,
     )

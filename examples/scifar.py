@@ -70,10 +70,12 @@ def train(options):
     run = Run("scifar", options)
     with usage_errors("--data-dir" if options.data_dir else "data set"):
         parts, source = load_data(options.data_dir)
+    with run.scope():
+        model = build_model(options.preset.model)
     model, log, results, figure = train_and_test(
         run,
         SingleLabel(scifar.CLASS_NAMES),
-        build_model(options.preset.model),
+        model,
         build_baseline(),
         parts,
     )

@@ -100,7 +100,10 @@ def train(options):
         "lzma": 8 * len(lzma.compress(test, preset=9)) / len(test),
         "order_2_model": bits_by_two_bytes(training, test),
     }
-    model = MultiresCausalLM(VOCABULARY_SIZE, length, **options.preset.model)
+    with run.scope():
+        model = MultiresCausalLM(
+            VOCABULARY_SIZE, length, **options.preset.model
+        )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     measure = Measure("bits_per_byte", "val_loss", "min", ".3f")
     model, log = run.fit(model, *parts[:2], loss, measure)

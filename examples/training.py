@@ -23,6 +23,7 @@ import keras
 from callbacks import KeepBest
 from callbacks import Log
 from callbacks import TensorBoard
+from devices import find_devices
 from PIL import Image
 
 SETTINGS = "settings.json"
@@ -70,9 +71,10 @@ class Run:
         options: The `TrainingOptions` of the command line.
 
     Raises:
-        click.UsageError: if the folder cannot be written to, or holds a run
-            that is finished or has other settings and `options.resume` is
-            true, or holds files that would be taken for a run's.
+        click.UsageError: if there are too few devices, or if the folder cannot
+            be written to, or holds a run that is finished or has other settings
+            and `options.resume` is true, or holds files that would be taken for
+            a run's.
     """
 
     def __init__(self, experiment, options):
@@ -87,7 +89,17 @@ class Run:
             "dtype_policy": options.dtype_policy,
             "jit_compile": options.jit_compile,
             "data_dir": options.data_dir and str(options.data_dir.resolve()),
+            "devices": options.devices,
         }
+        self._devices = find_devices(options.devices)
+        if self._devices.is_first:
+            self._check_folder()
+        self._devices.start()
+        keras.config.set_dtype_policy(options.dtype_policy)
+        keras.utils.set_random_seed(options.seed)
+
+    def _check_folder(self):
+        """Makes the folder, and finds out whether a run in it goes on."""
         try:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.output_dir):
@@ -98,11 +110,9 @@ class Run:
                 f"{error.strerror}"
             ) from error
         earlier = self._read_settings()
-        self.goes_on = options.resume and earlier is not None
+        self.goes_on = self.options.resume and earlier is not None
         if self.goes_on:
             self._check_settings(earlier)
-        keras.config.set_dtype_policy(options.dtype_policy)
-        keras.utils.set_random_seed(options.seed)
 
     def _read_settings(self):
         """The settings of the run that is in the folder; None without one."""
@@ -169,22 +179,41 @@ class Run:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
 
+    def scope(self):
+        """Context in which what is trained is built: model and metrics."""
+        return self._devices.scope()
+
     def fit(self, model, training, validation, loss, measure, metrics=()):
         """Trains a model, from the last finished epoch on.
 
+        Only one process returns, where several train.
+
         Args:
-            model: A built `keras.Model`.
+            model: A built `keras.Model`, made in the `scope` of this run.
             training: Pair of arrays, inputs and targets.
             validation: Another such pair.
             loss: Loss of Keras.
             measure: The `Measure` whose best epoch's model is kept.
-            metrics: Metrics of Keras to be logged beside the loss.
+            metrics: Metrics of Keras to be logged beside the loss, made in the
+                `scope`, too.
 
         Returns:
             `(model, log)`: the model of the best epoch, and a dict from names
             to one value an epoch.
+
+        Raises:
+            click.UsageError: if a batch has too few sequences for the devices.
         """
-        self._begin()
+        preset = self.options.preset
+        for inputs, _ in (training, validation):
+            self._devices.check_sizes(len(inputs), preset.batch_size)
+        with self._devices.scope():
+            self._fit(model, training, validation, loss, measure, metrics)
+        self._devices.finish()
+        model = keras.models.load_model(self.output_dir / MODEL, compile=False)
+        return model, _read_log(self.output_dir / LOG)
+
+    def _fit(self, model, training, validation, loss, measure, metrics):
         preset = self.options.preset
         steps_per_epoch = -(-len(training[0]) // preset.batch_size)
         model.compile(
@@ -199,35 +228,44 @@ class Run:
                 self.options.jit_compile
             ],
         )
-        click.echo(
-            f"Training {_count(model.trainable_weights):,} parameters on "
-            f"{len(training[0]):,} sequences with {keras.backend.backend()}, "
-            f"preset {self.options.preset_name!r}"
-        )
-        best = KeepBest(self.output_dir / MODEL, measure.monitor, measure.mode)
+        self._devices.share(model)
+        callbacks = self._devices.callbacks()
+        verbose = 0
+        if self._devices.is_first:
+            self._begin()
+            click.echo(
+                f"Training {_count(model.trainable_weights):,} parameters on "
+                f"{len(training[0]):,} sequences with "
+                f"{keras.backend.backend()}, preset "
+                f"{self.options.preset_name!r}, devices: {self._devices.number}"
+            )
+            callbacks = [*self._file_callbacks(measure), *callbacks]
+            verbose = 1 if sys.stdout.isatty() else 2
         model.fit(
             *training,
             batch_size=preset.batch_size,
             epochs=preset.epochs,
             validation_data=validation,
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                # The log and the best model come before the backup: of an
-                # epoch that is interrupted between them, all is done again.
-                Log(self.output_dir / LOG, best),
-                best,
-                TensorBoard(self.output_dir / TENSORBOARD),
-                keras.callbacks.BackupAndRestore(
-                    self.output_dir / BACKUP,
-                    # The earlier one, if this is interrupted.
-                    double_checkpoint=True,
-                    # Until the results are written, too.
-                    delete_checkpoint=False,
-                ),
-            ],
+            verbose=verbose,
+            callbacks=callbacks,
         )
-        model = keras.models.load_model(self.output_dir / MODEL, compile=False)
-        return model, _read_log(self.output_dir / LOG)
+
+    def _file_callbacks(self, measure):
+        best = KeepBest(self.output_dir / MODEL, measure.monitor, measure.mode)
+        return [
+            # The log and the best model come before the backup: of an epoch
+            # that is interrupted between them, all is done again.
+            Log(self.output_dir / LOG, best),
+            best,
+            TensorBoard(self.output_dir / TENSORBOARD),
+            keras.callbacks.BackupAndRestore(
+                self.output_dir / BACKUP,
+                # The earlier one, if this is interrupted.
+                double_checkpoint=True,
+                # Until the results are written, too.
+                delete_checkpoint=False,
+            ),
+        ]
 
     def finish(self, model, log, data, results, figures):
         """Writes `metrics.json` and the pictures, and shows them.

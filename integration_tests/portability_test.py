@@ -25,7 +25,7 @@ import keras_multires
 from keras_multires import losses
 from keras_multires import models
 
-SIZE = {"hidden_dim": 8, "num_layers": 2, "dropout": 0.0}
+SIZE = {"hidden_dim": 8, "num_layers": 1, "dropout": 0.0}
 
 
 def classifier(**options):
@@ -67,7 +67,7 @@ DATA = {
 
 
 def outputs(model, name):
-    return keras.ops.convert_to_numpy(model(DATA[name][0]))
+    return model.predict(DATA[name][0], verbose=0)
 
 
 def train(model, name, epochs):
@@ -152,7 +152,7 @@ def folders(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("source", "target"), itertools.product(BACKENDS, BACKENDS)
+    ("source", "target"), list(itertools.product(BACKENDS, BACKENDS))
 )
 def test_a_model_goes_on_where_another_backend_left_it(folders, source, target):
     folder = folders[source]
@@ -172,7 +172,7 @@ def test_a_model_goes_on_where_another_backend_left_it(folders, source, target):
             for array, same in zip(model[key], expected[key], strict=True):
                 np.testing.assert_array_equal(array, same)
         # Iterations, learning rate, and two moments of each weight.
-        assert len(model["optimizer"]) > 20
+        assert len(model["optimizer"]) > 2 + 2 * 8
         assert model["optimizer"][0] == 4
         losses = model["losses"]
         np.testing.assert_allclose(losses, expected["losses"], rtol=1e-3)
@@ -183,5 +183,5 @@ def test_the_statistics_of_batches_are_among_what_is_compared(folders):
     path = folders["jax"] / "classifier of tokens.json"
     statistics = json.loads(path.read_text())["statistics"]
     shapes = [np.shape(array) for array in statistics]
-    assert shapes.count((8,)) == 4
+    assert shapes.count((8,)) == 2
     assert not any(np.all(np.isin(array, (0, 1))) for array in statistics)

@@ -3,6 +3,7 @@
 from keras_multires import checkpoints
 from keras_multires import datasets
 from keras_multires import distributions
+from keras_multires import export
 from keras_multires import initializers
 from keras_multires import layers
 from keras_multires import losses
@@ -16,6 +17,7 @@ __all__ = [
     "checkpoints",
     "datasets",
     "distributions",
+    "export",
     "initializers",
     "layers",
     "losses",

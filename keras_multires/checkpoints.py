@@ -6,13 +6,13 @@ holds one. Tensors differ from the weights here in layout alone.
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import check_path
 from keras_multires.files import write_whole
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
@@ -80,10 +80,10 @@ def load_pytorch_checkpoint(model, path):
         ImportError: if PyTorch is not installed, or is older than 2.6.
         OSError: if the file cannot be opened; `FileNotFoundError` if there is
             none.
-        ValueError: if `model` is no such model or not built, the file is
-            damaged or holds other objects than tensors, or the names or shapes
-            of its tensors are not those of the model. The model is left as it
-            was.
+        ValueError: if `path` is no path, `model` is no such model or not
+            built, the file is damaged or holds other objects than tensors, or
+            the names or shapes of its tensors are not those of the model. The
+            model is left as it was.
 
     Example:
 
@@ -96,8 +96,9 @@ def load_pytorch_checkpoint(model, path):
 
     - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
     """
-    torch = _import_torch()
     entries = _entries(model)
+    path = check_path("path", path)
+    torch = _import_torch()
     state = _read_state(torch, path)
     _check_state(torch, entries, state, path)
     assignments = []
@@ -127,7 +128,8 @@ def save_pytorch_checkpoint(model, path):
     Raises:
         ImportError: if PyTorch is not installed, or is older than 2.6.
         OSError: if the file cannot be written.
-        ValueError: if `model` is no such model or not built.
+        ValueError: if `path` is no path, or `model` is no such model or not
+            built.
 
     Example:
 
@@ -140,19 +142,21 @@ def save_pytorch_checkpoint(model, path):
 
     - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
     """
+    entries = _entries(model)
+    path = check_path("path", path)
     torch = _import_torch()
     state = {
         # A copy: PyTorch takes no array with a negative stride.
         entry.name: torch.from_numpy(
             np.array(entry.published_array(), order="C")
         )
-        for entry in _entries(model)
+        for entry in entries
     }
     # Not `torch.save` to the file itself: of a full disk it makes a
     # `RuntimeError` of its own that does not tell so.
     content = io.BytesIO()
     torch.save(state, content)
-    with write_whole(Path(path)) as file:
+    with write_whole(path) as file:
         file.write(content.getbuffer())
 
 
@@ -264,7 +268,7 @@ _IGNORED = [
 def _read_state(torch, path):
     """The objects of a checkpoint by names without `module.`."""
     # Not in the `try`: a file that may not be read is no damaged file.
-    with open(Path(path), "rb") as file:
+    with open(path, "rb") as file:
         try:
             with torch.serialization.safe_globals(_IGNORED):
                 state = torch.load(file, map_location="cpu", weights_only=True)

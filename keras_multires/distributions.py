@@ -1,10 +1,15 @@
 import math
+import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_positive
+from keras_multires.argument_checks import check_seed
+from keras_multires.argument_checks import check_tensor
 from keras_multires.ops.precision import at_least_float32
 from keras_multires.value_checks import check_pixels
 
@@ -35,10 +40,7 @@ def num_parameters(channels, num_mixtures):
             a positive integer.
     """
     num_mixtures = check_integer("num_mixtures", num_mixtures)
-    if channels not in (1, 3):
-        raise ValueError(
-            f"`channels` must be 1 or 3. Received: channels={channels!r}"
-        )
+    channels = check_choice("channels", channels, (1, 3))
     return num_mixtures * (3 if channels == 1 else 10)
 
 
@@ -51,7 +53,21 @@ def draw_noise(shape, seed=None):
 
     Returns:
         float32 tensor of this shape.
+
+    Raises:
+        ValueError: if `shape` is no tuple of integers of at least 0, or
+            `keras.random` does not take `seed`.
     """
+    if not isinstance(shape, (tuple, list)):
+        raise ValueError(
+            "`shape` must be a tuple of integers of at least 0. "
+            f"Received: shape={shape!r}"
+        )
+    for size in shape:
+        if not ops.is_tensor(size):  # as in a graph of TensorFlow
+            check_integer("shape", size, 0)
+    if not isinstance(seed, keras.random.SeedGenerator):
+        seed = check_seed("seed", seed)
     # Both have an infinite logarithm.
     return keras.random.uniform(
         shape, 1e-6, 1 - 1e-6, dtype="float32", seed=seed
@@ -106,8 +122,9 @@ class DiscretizedLogisticMixture:
 
     def __init__(self, parameters, channels):
         per_component = num_parameters(channels, 1)
-        parameters = ops.convert_to_tensor(parameters)
-        size = parameters.shape[-1]
+        channels = int(channels)
+        parameters = check_tensor("parameters", parameters)
+        size = parameters.shape[-1] if len(parameters.shape) else None
         if size is None or size == 0 or size % per_component:
             raise ValueError(
                 f"The last axis of `parameters` must have a multiple of "
@@ -143,22 +160,34 @@ class DiscretizedLogisticMixture:
             Float tensor `(...)`, in nats, of a pixel's channels together.
 
         Raises:
-            ValueError: if the values have another number of channels or, where
-                they are known, are outside [-1, 1].
+            ValueError: if the values do not have the shape of the parameters
+                with the channels as last axis or, where they are known, are
+                outside [-1, 1].
         """
-        values = ops.convert_to_tensor(values, dtype=self.precision)
-        if values.shape[-1:] != (self.channels,):
-            raise ValueError(
-                f"The last axis of `values` must have {self.channels} "
-                f"channel{'s' * (self.channels > 1)}. "
-                f"Received: values.shape={tuple(values.shape)}"
-            )
+        values = check_tensor("values", values, cast_to=self.precision)
+        self._check_shape("values", values, self.channels)
         check_pixels("values", values)
         log_probs = self._bin_log_probs(
             ops.expand_dims(values, -1), self._shifted_means(values)
         )
         weights = ops.log_softmax(self.logits, axis=-1)
         return ops.logsumexp(ops.sum(log_probs, axis=-2) + weights, axis=-1)
+
+    def _check_shape(self, name, tensor, size):
+        """Raises a `ValueError` unless a tensor fits the parameters."""
+        shape = tuple(tensor.shape)
+        batch_shape = tuple(self.logits.shape)[:-1]
+        # Axes of size 1, or that are not there, count as any size.
+        pairs = zip(shape[-2::-1], batch_shape[::-1], strict=False)
+        if shape[-1:] != (size,) or any(
+            a != b and not {a, b} & {1, None} for a, b in pairs
+        ):
+            raise ValueError(
+                f"The last axis of `{name}` must have {size} "
+                f"{'entry' if size == 1 else 'entries'}, and the others those "
+                f"of the parameters, {batch_shape}. "
+                f"Received: {name}.shape={shape}"
+            )
 
     def mean(self):
         """Mean of the mixture of logistics, before it is discretised.
@@ -196,7 +225,8 @@ class DiscretizedLogisticMixture:
             Float tensor `(..., channels)` of the 256 values in [-1, 1].
 
         Raises:
-            ValueError: if `temperature` is not a positive number.
+            ValueError: if `temperature` is not a positive number, or
+                `keras.random` does not take `seed`.
         """
         check_positive("temperature", temperature)
         noise = draw_noise(self.noise_shape, seed)
@@ -212,15 +242,27 @@ class DiscretizedLogisticMixture:
 
         Returns:
             Float tensor `(..., channels)` of the 256 values in [-1, 1].
+
+        Raises:
+            ValueError: if `noise` does not have that shape, or `temperature`
+                is no positive scalar.
         """
-        noise = ops.cast(noise, self.precision)
-        temperature = ops.convert_to_tensor(temperature, dtype=self.precision)
+        noise = check_tensor("noise", noise, cast_to=self.precision)
+        self._check_shape("noise", noise, self.noise_shape[-1])
+        if isinstance(temperature, (numbers.Real, np.bool_)):
+            check_positive("temperature", temperature)
+        temperature = check_tensor(
+            "temperature", temperature, (), cast_to=self.precision
+        )
         # The largest of logits with Gumbel noise is a draw by their softmax.
         gumbel = -ops.log(-ops.log(noise[..., : self.num_mixtures]))
         component = ops.argmax(self.logits / temperature + gumbel, axis=-1)
-        is_drawn = ops.one_hot(
-            component, self.num_mixtures, dtype=self.precision
+        # PyTorch's `one_hot` looks at the values, which a graph has none of.
+        is_drawn = ops.equal(
+            ops.expand_dims(component, -1),
+            ops.arange(self.num_mixtures, dtype=component.dtype),
         )
+        is_drawn = ops.cast(is_drawn, self.precision)
 
         def drawn(per_component):
             return ops.sum(per_component * is_drawn, axis=-1)

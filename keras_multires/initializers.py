@@ -2,6 +2,9 @@
 
 import keras
 
+from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import keras_object
+
 
 def fan_in_uniform(fan_in):
     """Initializer that draws uniformly from ±1 / sqrt(fan_in).
@@ -16,7 +19,11 @@ def fan_in_uniform(fan_in):
     Returns:
         A `keras.initializers.RandomUniform`. Two calls give two independent
         initializers.
+
+    Raises:
+        ValueError: if `fan_in` is not a positive integer.
     """
+    fan_in = check_integer("fan_in", fan_in)
     limit = fan_in**-0.5
     return keras.initializers.RandomUniform(-limit, limit)
 
@@ -34,7 +41,14 @@ def own_initializer(initializer, fan_in, index=0):
 
     Returns:
         An initializer.
+
+    Raises:
+        ValueError: if an argument is out of its range, or Keras makes no
+            initializer of `initializer`.
     """
+    initializer = keras_object("initializer", initializer)
+    fan_in = check_integer("fan_in", fan_in)
+    index = check_integer("index", index, 0)
     if initializer is None:
         return fan_in_uniform(fan_in)
     if isinstance(initializer, keras.initializers.Initializer):

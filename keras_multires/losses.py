@@ -60,8 +60,22 @@ class DiscretizedLogisticMixture(keras.losses.Loss):
         self.num_mixtures = num_mixtures
 
     def call(self, y_true, y_pred):
-        channels = y_true.shape[-1]
+        channels = y_true.shape[-1] if len(y_true.shape) else 0
+        if channels not in (1, 3):
+            raise ValueError(
+                "`channels`, the last axis of `y_true`, must be 1 or 3. "
+                f"Received: y_true.shape={tuple(y_true.shape)}"
+            )
         expected = num_parameters(channels, self.num_mixtures)
+        if len(y_pred.shape) != len(y_true.shape) or any(
+            None not in sizes and sizes[0] != sizes[1]
+            for sizes in zip(y_pred.shape[:-1], y_true.shape[:-1], strict=True)
+        ):
+            raise ValueError(
+                "`y_pred` must have the shape of `y_true` but for its last "
+                f"axis. Received: y_pred.shape={tuple(y_pred.shape)}, "
+                f"y_true.shape={tuple(y_true.shape)}"
+            )
         if y_pred.shape[-1] != expected:
             raise ValueError(
                 f"`y_pred` must have {expected} parameters a time step for "

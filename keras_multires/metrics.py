@@ -4,6 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import check_boolean
+from keras_multires.argument_checks import check_numbers
+
 
 @keras.saving.register_keras_serializable(package="keras_multires")
 class LogitAUC(keras.metrics.AUC):
@@ -16,7 +19,11 @@ class LogitAUC(keras.metrics.AUC):
     `macro_auroc` is exact.
 
     Args:
+        *args: As in `keras.metrics.AUC`.
         **kwargs: As in `keras.metrics.AUC`, without `from_logits`.
+
+    Raises:
+        ValueError: if `from_logits` is given.
 
     Example:
 
@@ -25,6 +32,14 @@ class LogitAUC(keras.metrics.AUC):
     >>> float(metric.result())
     1.0
     """
+
+    def __init__(self, *args, from_logits=False, **kwargs):
+        if check_boolean("from_logits", from_logits):
+            raise ValueError(
+                "`from_logits` must be left out: the predictions are logits. "
+                f"Received: from_logits={from_logits!r}"
+            )
+        super().__init__(*args, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         spread = ops.sigmoid(ops.convert_to_tensor(y_pred) / 4)
@@ -73,7 +88,8 @@ def macro_auroc(targets, scores):
             "The area under the ROC curve is computed by scikit-learn, which "
             "is not installed. Install it: pip install scikit-learn"
         ) from error
-    targets, scores = np.asarray(targets), np.asarray(scores)
+    targets = check_numbers("targets", targets)
+    scores = check_numbers("scores", scores)
     if targets.ndim != 2 or targets.shape != scores.shape:
         raise ValueError(
             "`targets` and `scores` must have one shape, (n, classes). "

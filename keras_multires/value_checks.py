@@ -34,7 +34,8 @@ def check_token_ids(token_ids, vocabulary_size):
         vocabulary_size: Integer; the ids are `0 .. vocabulary_size - 1`.
 
     Raises:
-        ValueError: if an id is negative or not below `vocabulary_size`.
+        ValueError: if an id is no integer, negative, or not below
+            `vocabulary_size`.
     """
     if not has_values(token_ids):
         return
@@ -42,10 +43,18 @@ def check_token_ids(token_ids, vocabulary_size):
     if token_ids.size == 0:
         return
     lowest, highest = token_ids.min(), token_ids.max()
-    if lowest < 0 or highest >= vocabulary_size:
+    if (
+        token_ids.dtype.kind not in "biu"
+        and (token_ids != np.floor(token_ids)).any()
+    ):
         raise ValueError(
-            f"Token ids must be from 0 to {vocabulary_size - 1}, since "
-            f"`vocabulary_size` is {vocabulary_size}. "
+            "Token ids of `inputs` must be integers. "
+            f"Received: ids of dtype {token_ids.dtype}, with fractions or NaN"
+        )
+    if not (lowest >= 0 and highest < vocabulary_size):
+        raise ValueError(
+            f"Token ids of `inputs` must be from 0 to {vocabulary_size - 1}, "
+            f"since `vocabulary_size` is {vocabulary_size}. "
             f"Received: ids from {lowest} to {highest}"
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_multires.argument_checks import check_path
 from keras_multires.files import write_whole
 
 
@@ -25,10 +26,11 @@ def cache_file(name, cache_dir=None):
 
     Raises:
         OSError: if the folder cannot be made.
+        ValueError: if `cache_dir` is no path.
     """
     if cache_dir is None:
         cache_dir = Path(os.environ.get("KERAS_HOME", "~/.keras"), "datasets")
-    folder = Path(cache_dir).expanduser()
+    folder = check_path("cache_dir", cache_dir)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / name
 

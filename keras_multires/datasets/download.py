@@ -10,10 +10,12 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import keras
 
+from keras_multires.argument_checks import check_path
+from keras_multires.argument_checks import check_url
+from keras_multires.argument_checks import check_verbose
 from keras_multires.files import write_whole
 from keras_multires.version import __version__
 
@@ -49,8 +51,8 @@ def fetch(url, path, sha256=None, verbose=1):
         ConnectionError: if the server is not to be reached, breaks off or
             answers with an error. The message says what is kept.
         OSError: if the file cannot be written, for instance on a full disk.
-        ValueError: if `url` is no such address, or if the file does not have
-            the checksum. The file is deleted then.
+        ValueError: if an argument is not as above, or if the file does not
+            have the checksum. The file is deleted then.
 
     Example:
 
@@ -58,11 +60,21 @@ def fetch(url, path, sha256=None, verbose=1):
     ...     "https://physionet.org/files/ptb-xl/1.0.3/RECORDS", "RECORDS"
     ... )
     """
-    if not re.match(r"https?://", url):
+    check_url("url", url)
+    path = check_path("path", path)
+    if not path.name:
         raise ValueError(
-            f"`url` must start with http:// or https://. Received: url={url!r}"
+            "`path` must be that of a file, and not of a folder. "
+            f"Received: path={str(path)!r}"
         )
-    path = Path(path).expanduser()
+    if sha256 is not None and not (
+        isinstance(sha256, str) and re.fullmatch("[0-9a-fA-F]{64}", sha256)
+    ):
+        raise ValueError(
+            "`sha256` must be None or 64 hexadecimal digits. "
+            f"Received: sha256={sha256!r}"
+        )
+    check_verbose(verbose)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     notes = path.with_name(f"{path.name}.part.json")

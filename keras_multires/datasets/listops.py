@@ -18,15 +18,18 @@ import concurrent.futures
 import functools
 import hashlib
 import itertools
+import math
 import os
 import re
 import statistics
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_path
+from keras_multires.argument_checks import check_string
+from keras_multires.argument_checks import check_verbose
 from keras_multires.datasets import cache
 
 VOCABULARY = (
@@ -65,6 +68,8 @@ _PARTS = ("train", "validation", "test")
 _CACHE_VERSION = 1
 # Trees that one task grows. The data depend on it.
 _CHUNK = 1024
+# Each worker's tasks wait in memory, some MB each.
+MOST_WORKERS = 1024
 
 
 def load_data(
@@ -103,8 +108,8 @@ def load_data(
         cache_dir: Folder where generated data are kept (about 60 MB at the
             default sizes). Defaults to `datasets` in Keras's own folder,
             `~/.keras` or `$KERAS_HOME`.
-        num_workers: Integer, the number of threads that generate data.
-            Defaults to the number of processor cores.
+        num_workers: Integer up to 1,024, the number of threads that generate
+            data. Defaults to the number of processor cores.
         verbose: 0 or 1. Whether to show a progress bar while generating.
 
     Returns:
@@ -117,9 +122,9 @@ def load_data(
 
     Raises:
         FileNotFoundError: if `directory`, or one of its files, is missing.
-        ValueError: if a file of `directory` holds anything but expressions
-            that fit into 2048 tokens and digits as their targets, or if a kept
-            file is damaged.
+        ValueError: if an argument is out of its range, a file of `directory`
+            holds anything but expressions that fit into 2048 tokens and digits
+            as their targets, or a kept file is damaged.
 
     Example:
 
@@ -148,15 +153,20 @@ def load_data(
       Tree Learning", NAACL Student Research Workshop 2018,
       [arXiv:1804.06028](https://arxiv.org/abs/1804.06028)
     """
-    if directory is not None:
-        return _read_directory(Path(directory).expanduser())
-    check_integer("seed", seed, minimum=0)
-    check_integer("num_train", num_train)
-    check_integer("num_validation", num_validation)
-    check_integer("num_test", num_test)
+    seed = check_integer("seed", seed, minimum=0, maximum=math.inf)
+    num_train = check_integer("num_train", num_train)
+    num_validation = check_integer("num_validation", num_validation)
+    num_test = check_integer("num_test", num_test)
     if num_workers is None:
-        num_workers = os.cpu_count() or 1
-    check_integer("num_workers", num_workers)
+        num_workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    num_workers = check_integer(
+        "num_workers", num_workers, maximum=MOST_WORKERS
+    )
+    check_verbose(verbose)
+    if cache_dir is not None:
+        cache_dir = check_path("cache_dir", cache_dir)
+    if directory is not None:
+        return _read_directory(check_path("directory", directory))
     sizes = (num_train, num_validation, num_test)
     name = "-".join(map(str, (f"v{_CACHE_VERSION}", f"seed{seed}", *sizes)))
     # Before the work, so that a folder that cannot be made costs no time.
@@ -201,6 +211,8 @@ def evaluate(expression):
     >>> keras_multires.datasets.listops.evaluate("[MAX 2 9 [MIN 4 7 ] 0 ]")
     9
     """
+
+    check_string("expression", expression)
 
     def fail(position, problem):
         start, end = max(position - 30, 0), position + 30
@@ -273,11 +285,15 @@ def tokenize(expression):
         uint8 array `(number of tokens + 1,)`. What is not in `VOCABULARY` has
         the id of `[UNK]`, 1.
 
+    Raises:
+        ValueError: if `expression` is no string.
+
     Example:
 
     >>> keras_multires.datasets.listops.tokenize("[MAX 2 9 ]").tolist()
     [14, 5, 12, 17, 2]
     """
+    check_string("expression", expression)
     tokens = [token for token in expression.split() if token not in ("(", ")")]
     ids = [_IDS.get(token, _UNKNOWN) for token in tokens]
     return np.array([*ids, _END], dtype="uint8")

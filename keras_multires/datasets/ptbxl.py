@@ -9,18 +9,21 @@ import csv
 import errno
 import functools
 import hashlib
-import numbers
 import re
 import shutil
 import zipfile
-from pathlib import Path
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from keras_multires.argument_checks import check_boolean
 from keras_multires.argument_checks import check_choice
+from keras_multires.argument_checks import check_path
+from keras_multires.argument_checks import check_positive
+from keras_multires.argument_checks import check_url
+from keras_multires.argument_checks import check_verbose
 from keras_multires.datasets import cache
 from keras_multires.datasets.download import fetch
 
@@ -166,16 +169,16 @@ def load_data(
       25(5), 2021, [doi:10.1109/JBHI.2020.3022989](
       https://doi.org/10.1109/JBHI.2020.3022989)
     """
+    directory = check_path("directory", directory).resolve()
     check_choice("task", task, TASKS)
-    if (
-        not isinstance(sampling_rate, numbers.Integral)
-        or sampling_rate not in _FILE_COLUMNS
-    ):
-        raise ValueError(
-            "`sampling_rate` must be 100 or 500. "
-            f"Received: sampling_rate={sampling_rate!r}"
-        )
-    directory = Path(directory).expanduser().resolve()
+    sampling_rate = check_choice(
+        "sampling_rate", sampling_rate, tuple(_FILE_COLUMNS)
+    )
+    standardize = check_boolean("standardize", standardize)
+    download = check_boolean("download", download)
+    if cache_dir is not None:
+        cache_dir = check_path("cache_dir", cache_dir)
+    check_verbose(verbose)
     if download:
         _import_wfdb()  # or the download would be for nothing
         _get_release(directory, RELEASE_URL, ARCHIVE_URL, verbose)
@@ -223,8 +226,8 @@ def label_names(task, directory):
 
     Raises:
         FileNotFoundError: if `directory`, or one of its files, is missing.
-        ValueError: if `task` is none of `TASKS`, or if `scp_statements.csv`
-            does not have its number of labels.
+        ValueError: if `task` is none of `TASKS`, `directory` is no path, or
+            `scp_statements.csv` does not have its number of labels.
 
     Example:
 
@@ -232,7 +235,7 @@ def label_names(task, directory):
     ['CD', 'HYP', 'MI', 'NORM', 'STTC']
     """
     check_choice("task", task, TASKS)
-    directory = Path(directory).expanduser()
+    directory = check_path("directory", directory)
     _check_directory(directory)
     statements = _read_statements(directory)
     return sorted(set(_labels_of_statements(task, statements).values()))
@@ -254,7 +257,8 @@ def read_record(path, sampling_rate=None):
     Raises:
         FileNotFoundError: if one of the two files is missing.
         ImportError: if `wfdb` is not installed.
-        ValueError: if the record cannot be read, does not have the checksums of
+        ValueError: if `path` is no path, `sampling_rate` is not a positive
+            number, or the record cannot be read, does not have the checksums of
             its header, lacks samples, or has other leads, units, rate or
             length.
 
@@ -263,7 +267,14 @@ def read_record(path, sampling_rate=None):
     >>> ptbxl.read_record("ptb-xl/records100/00000/00001_lr").shape
     (1000, 12)
     """
-    path = Path(path).expanduser()
+    path = check_path("path", path)
+    if not path.name:
+        raise ValueError(
+            "`path` must be that of a record, and not of a folder. "
+            f"Received: path={str(path)!r}"
+        )
+    if sampling_rate is not None:
+        check_positive("sampling_rate", sampling_rate)
     if path.suffix in (".hea", ".dat"):
         path = path.with_suffix("")
     signals, rate = _read_record(path)
@@ -294,17 +305,19 @@ def download(directory, url=RELEASE_URL, archive_url=ARCHIVE_URL, verbose=1):
         ConnectionError: if the download fails. The message says what is kept.
         FileExistsError: if there is something else in `directory`.
         OSError: if the disk is full.
-        ValueError: if a file is missing in the archive or differs from its
-            checksum. The archive is deleted then, and the next call gets it
-            anew.
+        ValueError: if an argument is not as above; or if a file is missing in
+            the archive or differs from its checksum. The archive is deleted
+            then, and the next call gets it anew.
 
     Example:
 
     >>> ptbxl.download("ptb-xl")
     """
-    _get_release(
-        Path(directory).expanduser().resolve(), url, archive_url, verbose
-    )
+    directory = check_path("directory", directory).resolve()
+    check_url("url", url)
+    check_url("archive_url", archive_url)
+    check_verbose(verbose)
+    _get_release(directory, url, archive_url, verbose)
 
 
 def _import_wfdb():

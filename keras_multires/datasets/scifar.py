@@ -17,14 +17,15 @@ import io
 import math
 import os
 import pickle
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_path
 from keras_multires.argument_checks import check_positive
 from keras_multires.argument_checks import check_rate
+from keras_multires.argument_checks import check_verbose
 
 CLASS_NAMES = (
     "airplane",
@@ -100,7 +101,7 @@ def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
         FileNotFoundError: if `directory` is not there, or is none of the above,
             or if a file or a class is missing.
         ValueError: if a file is damaged, if a folder is no class, if there is
-            no image in one, or if `validation_fraction` is out of its range.
+            no image in one, or if an argument is out of its range.
         ImportError: if there are images to be read without Pillow.
         OSError: if Keras cannot download or read the data set.
 
@@ -124,13 +125,16 @@ def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
       https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf),
       technical report, University of Toronto, 2009
     """
-    seed = check_integer("seed", seed, minimum=0)
+    if directory is not None:
+        directory = check_path("directory", directory)
+    seed = check_integer("seed", seed, minimum=0, maximum=math.inf)
+    check_verbose(verbose)
     check_positive("validation_fraction", validation_fraction)
     check_rate("validation_fraction", validation_fraction)
     if directory is None:
         train, test = _read_keras()
     else:
-        train, test = _read_directory(Path(directory).expanduser(), verbose)
+        train, test = _read_directory(directory, verbose)
     return (*_split(*train, seed, validation_fraction), test)
 
 
@@ -146,9 +150,11 @@ def read_image(path):
 
     Raises:
         OSError: if the file cannot be opened.
-        ValueError: if it is damaged, of another format, or of another size.
+        ValueError: if `path` is no path, or the file is damaged, of another
+            format, or of another size.
         ImportError: if Pillow is not installed.
     """
+    path = check_path("path", path)
     try:
         from PIL import Image
     except ImportError as error:

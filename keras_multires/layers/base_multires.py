@@ -4,6 +4,7 @@ import pywt
 from keras import ops
 
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.ops.filter_bank import default_depth
 from keras_multires.ops.filter_bank import receptive_field
@@ -47,6 +48,8 @@ class BaseMultires(keras.layers.Layer):
         filter_constraint=None,
         **kwargs,
     ):
+        if kernel_size is not None:
+            kernel_size = check_integer("kernel_size", kernel_size, 2)
         if wavelet is not None:
             taps = _discrete_wavelet(wavelet).dec_len
             if kernel_size not in (None, taps):
@@ -64,20 +67,26 @@ class BaseMultires(keras.layers.Layer):
             kernel_size = taps
         if kernel_size is None:
             kernel_size = 2
-        kernel_size = check_integer("kernel_size", kernel_size, 2)
         memory_size = check_memory(memory, memory_size)
         if depth is not None:
             depth = check_integer("depth", depth)
             detail_counts(kernel_size, depth, memory, memory_size)
+        filter_initializer = keras_object(
+            "filter_initializer", filter_initializer
+        )
+        filter_regularizer = keras_object(
+            "filter_regularizer", filter_regularizer
+        )
+        filter_constraint = keras_object("filter_constraint", filter_constraint)
         super().__init__(**kwargs)
         self.kernel_size = kernel_size
         self.depth = depth
         self.memory = memory
         self.memory_size = memory_size
         self.wavelet = wavelet
-        self.filter_initializer = keras.initializers.get(filter_initializer)
-        self.filter_regularizer = keras.regularizers.get(filter_regularizer)
-        self.filter_constraint = keras.constraints.get(filter_constraint)
+        self.filter_initializer = filter_initializer
+        self.filter_regularizer = filter_regularizer
+        self.filter_constraint = filter_constraint
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -140,7 +149,7 @@ class BaseMultires(keras.layers.Layer):
     def _check_input_shape(self, shape):
         if len(shape) != 3:
             raise ValueError(
-                "The inputs must have the shape (batch, length, channels). "
+                "`inputs` must have the shape (batch, length, channels). "
                 f"Received: input_shape={tuple(shape)}"
             )
 
@@ -150,7 +159,9 @@ class BaseMultires(keras.layers.Layer):
         inputs = ops.cast(inputs, self.compute_dtype)
         if mask is None:
             return inputs
-        return ops.where(ops.expand_dims(mask, -1), inputs, 0)
+        return ops.where(
+            ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs)
+        )
 
     @property
     def receptive_field(self):

@@ -1,14 +1,24 @@
 import keras
 from keras import ops
 
+from keras_multires.argument_checks import check_boolean
 from keras_multires.argument_checks import check_choice
+from keras_multires.argument_checks import check_tensor
+from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.layer_calls import run_layer
+from keras_multires.layers.layer_calls import run_layer_norm
 from keras_multires.layers.multires_layer import MultiresLayer
+from keras_multires.ops.precision import limit
 
 NORMALIZATIONS = ("layer", "batch")
 MULTIRES_PREFIXES = ("filter_", "memory_", "skip_")
 DENSE_PREFIXES = ("kernel_", "bias_")
+DENSE_OPTIONS = tuple(
+    f"{prefix}{kind}"
+    for prefix in DENSE_PREFIXES
+    for kind in ("initializer", "regularizer", "constraint")
+)
 
 
 def pop_weight_options(kwargs, prefixes=MULTIRES_PREFIXES + DENSE_PREFIXES):
@@ -83,8 +93,14 @@ class MultiresBlock(keras.layers.Layer):
         **kwargs,
     ):
         check_choice("normalization", normalization, NORMALIZATIONS)
+        output_projection = check_boolean(
+            "output_projection", output_projection
+        )
         multires_options = pop_weight_options(kwargs, MULTIRES_PREFIXES)
         dense_options = pop_weight_options(kwargs, DENSE_PREFIXES)
+        for name in DENSE_OPTIONS:
+            if name in dense_options:
+                dense_options[name] = keras_object(name, dense_options[name])
         super().__init__(**kwargs)
         # A `Dense` knows these options, and complains of any other.
         dense = keras.layers.Dense(1, **dense_options)
@@ -147,15 +163,19 @@ class MultiresBlock(keras.layers.Layer):
         outputs = self.multires_layer(inputs, mask=mask, training=training)
         return self._mix(inputs, outputs, mask, training)
 
+    def _limit(self, inputs):
+        # Of infinite values, the norm would make NaN.
+        return limit(inputs, self.compute_dtype)
+
     def _mix(self, inputs, filtered, mask, training):
         """All that follows the filtering, each time step by itself."""
-        outputs = ops.glu(self.mixing(filtered), axis=-1)
+        outputs = ops.glu(self._limit(self.mixing(filtered)), axis=-1)
         outputs = self.channel_dropout(outputs, training=training)
         if self.output_projection:
-            outputs = self.projection(outputs)
-        outputs = inputs + outputs
+            outputs = self._limit(self.projection(outputs))
+        outputs = self._limit(inputs + outputs)
         if self.normalization == "layer":
-            return self.norm(outputs)
+            return run_layer_norm(self.norm, outputs)
         return self.norm(outputs, mask=mask, training=training)
 
     @property
@@ -184,17 +204,19 @@ class MultiresBlock(keras.layers.Layer):
             `(outputs, state)`, as in `MultiresLayer.step`.
 
         Raises:
-            ValueError: if the shape of `inputs` does not fit the layer or the
-                state, or the layer is not built.
+            ValueError: if `inputs`, `state` or `transition` do not fit the
+                layer or each other, or the layer is not built.
         """
-        inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        inputs = check_tensor("inputs", inputs, cast_to=self.compute_dtype)
         filtered, state = self.multires_layer.step(
             inputs, state, transition, in_place
         )
-        outputs = ops.glu(run_layer(self.mixing, filtered), axis=-1)
+        mixed = self._limit(run_layer(self.mixing, filtered))
+        outputs = ops.glu(mixed, axis=-1)
         if self.output_projection:
-            outputs = run_layer(self.projection, outputs)
-        return run_layer(self.norm, inputs + outputs), state
+            outputs = self._limit(run_layer(self.projection, outputs))
+        outputs = self._limit(inputs + outputs)
+        return run_layer(self.norm, outputs), state
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

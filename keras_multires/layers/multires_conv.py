@@ -3,6 +3,8 @@ from keras import ops
 
 from keras_multires.layers.base_multires import BaseMultires
 from keras_multires.ops.filter_bank import multires_memory
+from keras_multires.ops.precision import limit
+from keras_multires.ops.precision import tree_precision
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -22,7 +24,9 @@ class MultiresConv(BaseMultires):
             Defaults to 2, or to the filter length of `wavelet`.
         depth: Integer >= 1, levels of the transform. Defaults to the fewest
             whose receptive field covers the length of the inputs at build
-            time.
+            time. The receptive field must go back by no more than `2**63 - 1`
+            time steps, as many as an int64 counts: at most 63 levels of 2
+            taps, or 61 of 4.
         memory: `"fading"` for the approximation and one detail coefficient of
             each level (`M = depth + 1`), or `"uniform"` for the first
             `memory_size` coefficients, coarse to fine, of the tree that the
@@ -63,12 +67,14 @@ class MultiresConv(BaseMultires):
 
     def call(self, inputs, mask=None):
         inputs = self._prepare(inputs, mask)
-        return multires_memory(
-            inputs,
-            ops.cast(self.scaling_filter, inputs.dtype),
-            ops.cast(self.wavelet_filter, inputs.dtype),
+        precision = tree_precision(inputs.dtype)
+        memory = multires_memory(
+            ops.cast(inputs, precision),
+            ops.cast(self.scaling_filter, precision),
+            ops.cast(self.wavelet_filter, precision),
             self._counts,
         )
+        return limit(memory, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
         counts = (

@@ -1,9 +1,13 @@
 import keras
 from keras import ops
 
+from keras_multires.argument_checks import check_boolean
 from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_rate
+from keras_multires.argument_checks import check_seed
+from keras_multires.argument_checks import check_tensor
+from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.base_multires import BaseMultires
 from keras_multires.ops import streaming
@@ -12,6 +16,9 @@ from keras_multires.ops.filter_bank import synthesis
 from keras_multires.ops.filter_bank import tree_readout
 from keras_multires.ops.precision import at_least_float32
 from keras_multires.ops.precision import gelu
+from keras_multires.ops.precision import limit
+from keras_multires.ops.precision import tree_precision
+from keras_multires.tracing import is_exporting
 
 ALGORITHMS = ("auto", "fft", "tree")
 
@@ -31,6 +38,9 @@ class MultiresLayer(BaseMultires):
     `y[n] = sum_m w[m] z[m][n] + s x[n]`. An activation and the dropout of whole
     channels follow.
 
+    Where the compute dtype is float16, the sum is computed in float32, and what
+    is beyond float16's range is its largest value.
+
     The sum is a causal convolution with a kernel as long as the receptive
     field, and the kernel is the inverse wavelet transform of the memory
     weights. So the layer can run the tree of the transform
@@ -43,7 +53,9 @@ class MultiresLayer(BaseMultires):
             Defaults to 2, or to the filter length of `wavelet`.
         depth: Integer >= 1, levels of the transform. Defaults to the fewest
             whose receptive field covers the length of the inputs at build
-            time.
+            time. The receptive field must go back by no more than `2**63 - 1`
+            time steps, as many as an int64 counts: at most 63 levels of 2
+            taps, or 61 of 4.
         memory: `"fading"` for the approximation and one detail coefficient of
             each level (`M = depth + 1`), or `"uniform"` for the first
             `memory_size` coefficients, coarse to fine, of the tree that the
@@ -61,7 +73,8 @@ class MultiresLayer(BaseMultires):
             length at hand. The tree is exactly causal and needs no FFT; in
             the FFT a rounding error of the order of the dtype's precision
             spreads over the sequence, and it runs in float32 at least. Where
-            the length is unknown, `"auto"` and `"fft"` run the tree.
+            the length is unknown, and in what `Model.export` writes, `"auto"`
+            and `"fft"` run the tree.
         filter_initializer: Initializer of both filters. Defaults to uniform
             in ±sqrt(1 / kernel_size).
         memory_initializer: Initializer of the memory weights. Defaults to
@@ -74,7 +87,7 @@ class MultiresLayer(BaseMultires):
         filter_constraint: Constraint of both filters.
         memory_constraint: Constraint of the memory weights.
         skip_constraint: Constraint of the skip weights.
-        seed: Integer, seed of the dropout.
+        seed: Integer from 0 to `2**32 - 1`, seed of the dropout.
         **kwargs: Base layer arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -132,8 +145,21 @@ class MultiresLayer(BaseMultires):
         seed=None,
         **kwargs,
     ):
+        independent_skip = check_boolean("independent_skip", independent_skip)
+        activation = keras_object("activation", activation)
         check_rate("dropout", dropout)
         check_choice("algorithm", algorithm, ALGORITHMS)
+        memory_initializer = keras_object(
+            "memory_initializer", memory_initializer
+        )
+        skip_initializer = keras_object("skip_initializer", skip_initializer)
+        memory_regularizer = keras_object(
+            "memory_regularizer", memory_regularizer
+        )
+        skip_regularizer = keras_object("skip_regularizer", skip_regularizer)
+        memory_constraint = keras_object("memory_constraint", memory_constraint)
+        skip_constraint = keras_object("skip_constraint", skip_constraint)
+        seed = check_seed("seed", seed)
         super().__init__(
             kernel_size=kernel_size,
             depth=depth,
@@ -146,15 +172,15 @@ class MultiresLayer(BaseMultires):
             **kwargs,
         )
         self.independent_skip = independent_skip
-        self.activation = keras.activations.get(activation)
+        self.activation = activation
         self.dropout = dropout
         self.algorithm = algorithm
-        self.memory_initializer = keras.initializers.get(memory_initializer)
-        self.skip_initializer = keras.initializers.get(skip_initializer)
-        self.memory_regularizer = keras.regularizers.get(memory_regularizer)
-        self.skip_regularizer = keras.regularizers.get(skip_regularizer)
-        self.memory_constraint = keras.constraints.get(memory_constraint)
-        self.skip_constraint = keras.constraints.get(skip_constraint)
+        self.memory_initializer = memory_initializer
+        self.skip_initializer = skip_initializer
+        self.memory_regularizer = memory_regularizer
+        self.skip_regularizer = skip_regularizer
+        self.memory_constraint = memory_constraint
+        self.skip_constraint = skip_constraint
         self.seed = seed
         if dropout > 0:
             self.seed_generator = keras.random.SeedGenerator(seed)
@@ -185,18 +211,19 @@ class MultiresLayer(BaseMultires):
 
     def call(self, inputs, mask=None, training=None):
         inputs = self._prepare(inputs, mask)
-        if self._runs_fft(inputs.shape[1]):
+        if self._runs_fft(*inputs.shape[:2]):
             precision = at_least_float32(inputs.dtype)
             outputs = causal_conv(
                 ops.cast(inputs, precision),
                 ops.cast(self._short_kernel(inputs.shape[1]), precision),
             )
-            outputs = ops.cast(outputs, inputs.dtype)
         else:
-            weights = self._tree_weights(inputs.dtype)
-            outputs = tree_readout(inputs, *weights, self._counts)
-            outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
-        outputs = self._activate(outputs)
+            precision = self._tree_precision
+            signal = ops.cast(inputs, precision)
+            weights = self._tree_weights(precision)
+            outputs = tree_readout(signal, *weights, self._counts)
+            outputs += signal * ops.cast(self.skip_weights, precision)
+        outputs = self._activate(limit(outputs, inputs.dtype))
         if training and self.dropout > 0:
             # Not a `SpatialDropout1D`: PyTorch's compiler gives up at a layer
             # called within a layer, and would trace this one many times over.
@@ -209,16 +236,24 @@ class MultiresLayer(BaseMultires):
             )
         return outputs
 
+    @property
+    def _tree_precision(self):
+        return tree_precision(self.compute_dtype)
+
     def _activate(self, inputs):
         if self.activation is keras.activations.gelu:
             return gelu(inputs)
         return self.activation(inputs)
 
-    def _runs_fft(self, length):
-        if not length or self.algorithm == "tree":
+    def _runs_fft(self, batch_size, length):
+        # There is no FFT of nothing.
+        if batch_size == 0 or not length or self.algorithm == "tree":
             return False
         shortest = FFT_FROM_LENGTH[keras.backend.backend()]
-        return self.algorithm == "fft" or length >= shortest
+        if self.algorithm == "auto" and length < shortest:
+            return False
+        # ONNX and LiteRT know no FFT.
+        return not is_exporting()
 
     def _tree_weights(self, dtype):
         return (
@@ -254,7 +289,7 @@ class MultiresLayer(BaseMultires):
             ValueError: if `length` is not a positive integer, or the layer is
                 not built.
         """
-        check_integer("length", length)
+        length = check_integer("length", length)
         self._check_built("kernel")
         kernel = self._short_kernel(length)
         return ops.pad(kernel, [(0, length - kernel.shape[0]), (0, 0)])
@@ -271,17 +306,18 @@ class MultiresLayer(BaseMultires):
             layer still needs, and `"position"`, an int32 scalar.
 
         Raises:
-            ValueError: if `batch_size` is not a positive integer, or the layer
-                is not built.
+            ValueError: if `batch_size` is not a positive integer, the layer is
+                not built, or `depth` makes the state so large that its places
+                cannot be counted in int32.
         """
-        check_integer("batch_size", batch_size)
+        batch_size = check_integer("batch_size", batch_size)
         self._check_built("initial_state")
         return streaming.initial_state(
             batch_size,
             self.skip_weights.shape[0],
             self.kernel_size,
             self._counts,
-            self.compute_dtype,
+            self._tree_precision,
         )
 
     def transition(self):
@@ -295,7 +331,7 @@ class MultiresLayer(BaseMultires):
             ValueError: if the layer is not built.
         """
         self._check_built("transition")
-        weights = self._tree_weights(self.compute_dtype)
+        weights = self._tree_weights(self._tree_precision)
         return streaming.transition(*weights, self._counts)
 
     def step(self, inputs, state, transition=None, in_place=False):
@@ -321,20 +357,30 @@ class MultiresLayer(BaseMultires):
             state after these steps.
 
         Raises:
-            ValueError: if the shape of `inputs` does not fit the layer or the
-                state, or the layer is not built.
+            ValueError: if `inputs`, `state` or `transition` do not fit the
+                layer or each other, or the layer is not built.
         """
         self._check_built("step")
-        inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
+        inputs = check_tensor("inputs", inputs, cast_to=self.compute_dtype)
         self._check_step(inputs.shape, state)
+        in_place = check_boolean("in_place", in_place)
         # A state that was stored may come back in another precision.
-        history = ops.convert_to_tensor(state["history"], dtype=inputs.dtype)
+        precision = self._tree_precision
+        history = ops.convert_to_tensor(state["history"], dtype=precision)
         state = {**state, "history": history}
+        signal = ops.cast(inputs, precision)
         if inputs.shape[1] == 1:
             if transition is None:
                 transition = self.transition()
+            shape = streaming.transition_shape(self.kernel_size, self._counts)
+            transition = check_tensor(
+                "transition",
+                transition,
+                (*shape, inputs.shape[2]),
+                precision,
+            )
             outputs, state = streaming.step(
-                inputs,
+                signal,
                 state,
                 transition,
                 self.kernel_size,
@@ -342,12 +388,12 @@ class MultiresLayer(BaseMultires):
                 in_place,
             )
         else:
-            weights = self._tree_weights(inputs.dtype)
+            weights = self._tree_weights(precision)
             outputs, state = streaming.chunk(
-                inputs, state, *weights, self._counts
+                signal, state, *weights, self._counts
             )
-        outputs += inputs * ops.cast(self.skip_weights, inputs.dtype)
-        return self._activate(outputs), state
+        outputs += signal * ops.cast(self.skip_weights, precision)
+        return self._activate(limit(outputs, inputs.dtype)), state
 
     def _check_built(self, method):
         if not self.built:
@@ -372,7 +418,9 @@ class MultiresLayer(BaseMultires):
                 "The state of `step` must be the dict that `initial_state` or "
                 f"the last `step` returned. Received: state={state!r}"
             )
-        history = tuple(state["history"].shape)
+        history = check_tensor("state['history']", state["history"])
+        history = tuple(history.shape)
+        check_tensor("state['position']", state["position"], (), "int32")
         # A batch size may be unknown while a graph is traced.
         if len(history) != 3 or any(
             None not in pair and pair[0] != pair[1]

@@ -453,6 +453,13 @@ def test_step_refuses_the_state_of_another_layer():
             layer.step(np.ones((2, 1, 3)), state)
 
 
+def test_a_tree_deeper_than_any_state_runs_on_whole_sequences():
+    layer = MultiresLayer(depth=60)
+    assert layer(np.ones((1, 5, 2))).shape == (1, 5, 2)
+    with pytest.raises(ValueError, match=r"`depth` .*Received: depth=60"):
+        layer.initial_state(1)
+
+
 def test_what_needs_weights_says_so_on_a_layer_without():
     layer = MultiresLayer(depth=3)
     for call in (

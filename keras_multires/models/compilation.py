@@ -4,8 +4,9 @@ import functools
 import inspect
 
 import keras
-from keras import ops
 
+from keras_multires.argument_checks import check_boolean
+from keras_multires.argument_checks import check_tensor
 from keras_multires.value_checks import has_values
 
 
@@ -48,7 +49,7 @@ def compiled_step(step):
 
     @functools.wraps(step)
     def method(self, inputs, state, *arguments, **options):
-        inputs = ops.convert_to_tensor(inputs)
+        inputs = check_tensor("inputs", inputs)
         self.check_inputs(inputs)
         if keras.backend.backend() == "torch":
             import torch
@@ -64,7 +65,14 @@ def compiled_step(step):
         if not hasattr(self, "_compiled_step"):
             self._compiled_step = compiled(self, functools.partial(step, self))
         bound = signature.bind(self, inputs, state, *arguments, **options)
-        bound.arguments.pop("in_place", None)
+        check_boolean("in_place", bound.arguments.pop("in_place", False))
+        # Compilers have errors of their own for what is no tensor.
+        for name in ("state", "transition"):
+            value = bound.arguments.get(name)
+            if value is not None:
+                bound.arguments[name] = keras.tree.map_structure(
+                    functools.partial(check_tensor, name), value
+                )
         return self._compiled_step(*bound.args[1:])
 
     return method

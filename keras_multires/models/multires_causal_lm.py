@@ -1,12 +1,13 @@
 import keras
-import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import LONGEST
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_numbers
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.base_model import BaseModel
 from keras_multires.models.compilation import compiled_step
-from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.prompts import check_token
 from keras_multires.models.prompts import read_prompts
@@ -20,7 +21,7 @@ MAX_GENERATORS = 8
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresCausalLM(ChecksInputs, keras.Model):
+class MultiresCausalLM(BaseModel):
     """Causal language model: `MultiresNet`, then logits of the next token.
 
     Train it on sequences and the same sequences a step later. Id 0 is padding,
@@ -111,7 +112,7 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
                 "`vocabulary_size` must be at least 2, for padding and a "
                 f"token. Received: vocabulary_size={vocabulary_size}"
             )
-        length = check_integer("length", length)
+        length = check_integer("length", length, maximum=LONGEST)
         kwargs["autocast"] = False  # as in `MultiresNet`
         weight_options = pop_weight_options(kwargs)
         super().__init__(**kwargs)
@@ -194,8 +195,12 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
         """
         return self.backbone.initial_state(batch_size)
 
+    def transition(self):
+        """As `MultiresNet.transition`."""
+        return self.backbone.transition()
+
     @compiled_step
-    def step(self, inputs, state):
+    def step(self, inputs, state, transition=None):
         """Logits after the next tokens of a sequence, in inference mode.
 
         However a sequence is cut into chunks, the logits are those of the
@@ -205,6 +210,8 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
             inputs: Integer tensor `(batch, steps)`, the next tokens, at least
                 one and none of them padding.
             state: The state that `initial_state` or the last `step` returned.
+            transition: Optional result of the method `transition`, as in
+                `MultiresLayer.step`.
 
         Returns:
             `(logits, state)`: float tensor `(batch, steps, vocabulary_size)`,
@@ -213,7 +220,7 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
         Raises:
             ValueError: if the inputs do not fit the model or the state.
         """
-        hidden, state = self.backbone.step(inputs, state)
+        hidden, state = self.backbone.step(inputs, state, transition)
         return self.predict_next(hidden), state
 
     def generate(
@@ -248,17 +255,11 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
             ImportError: if keras-nlp is not installed.
         """
         max_length = check_integer("max_length", max_length)
-        if stop_token_ids is not None:
-            if isinstance(stop_token_ids, (set, frozenset)):
-                stop_token_ids = sorted(stop_token_ids)
-            stop_token_ids = tuple(np.ravel(stop_token_ids).tolist()) or None
-        if stop_token_ids is not None:
-            for token_id in stop_token_ids:
-                check_token("stop_token_ids", token_id, self.vocabulary_size)
-        sampler = self._get_sampler(sampler)
+        stop_token_ids = self._check_stop_token_ids(stop_token_ids)
         token_ids, mask, is_single = read_prompts(
             prompts, max_length, self.vocabulary_size
         )
+        sampler = self._get_sampler(sampler)
         # A sampler that was changed since is compiled anew. Its id stays its
         # own, since the generator holds it.
         key = (id(sampler), repr(sampler.get_config()), stop_token_ids)
@@ -272,6 +273,17 @@ class MultiresCausalLM(ChecksInputs, keras.Model):
         if is_single:
             results = keras.tree.map_structure(lambda part: part[0], results)
         return results
+
+    def _check_stop_token_ids(self, token_ids):
+        """Token ids as a sorted tuple without repetitions, or None."""
+        if token_ids is None:
+            return None
+        if isinstance(token_ids, (set, frozenset)):
+            token_ids = list(token_ids)
+        token_ids = check_numbers("stop_token_ids", token_ids).ravel().tolist()
+        for token_id in token_ids:
+            check_token("stop_token_ids", token_id, self.vocabulary_size)
+        return tuple(sorted(set(token_ids))) or None
 
     def _get_sampler(self, sampler):
         new = get_sampler(sampler)

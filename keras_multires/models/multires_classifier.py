@@ -1,19 +1,21 @@
 import keras
 from keras import ops
 
+from keras_multires.argument_checks import LONGEST
 from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_tensor
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.base_model import BaseModel
 from keras_multires.models.compilation import compiled_step
-from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.presets import CLASSIFIER_PRESETS
 from keras_multires.ops.precision import at_least_float32
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresClassifier(ChecksInputs, keras.Model):
+class MultiresClassifier(BaseModel):
     """Sequence classifier: `MultiresNet`, mean over time, `Dense`.
 
     Args:
@@ -99,7 +101,7 @@ class MultiresClassifier(ChecksInputs, keras.Model):
         **kwargs,
     ):
         num_classes = check_integer("num_classes", num_classes)
-        length = check_integer("length", length)
+        length = check_integer("length", length, maximum=LONGEST)
         if vocabulary_size is not None:
             vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
             kwargs["autocast"] = False  # as in `MultiresNet`
@@ -236,14 +238,20 @@ class MultiresClassifier(ChecksInputs, keras.Model):
             "count": ops.zeros((batch_size, 1), dtype=precision),
         }
 
+    def transition(self):
+        """As `MultiresNet.transition`."""
+        return self.backbone.transition()
+
     @compiled_step
-    def step(self, inputs, state):
+    def step(self, inputs, state, transition=None):
         """Logits of a sequence so far, from its next time steps.
 
         Args:
             inputs: The next steps, at least one and none of them padding, as
                 in the model's call.
             state: The state that `initial_state` or the last `step` returned.
+            transition: Optional result of the method `transition`, as in
+                `MultiresLayer.step`.
 
         Returns:
             `(logits, state)`: float tensor `(batch, num_classes)`, the logits
@@ -253,7 +261,21 @@ class MultiresClassifier(ChecksInputs, keras.Model):
             ValueError: if the inputs do not fit the model or the state, or the
                 model is not built.
         """
-        outputs, backbone = self.backbone.step(inputs, state["backbone"])
+        if not isinstance(state, dict) or set(state) != {
+            "backbone",
+            "total",
+            "count",
+        }:
+            raise ValueError(
+                "`state` must be one that `initial_state` or `step` of this "
+                f"model returned. Received: {type(state)}"
+            )
+        outputs, backbone = self.backbone.step(
+            inputs, state["backbone"], transition
+        )
+        batch_size, _, hidden_dim = outputs.shape
+        for name, size in (("total", hidden_dim), ("count", 1)):
+            check_tensor(f"state['{name}']", state[name], (batch_size, size))
         total, count = self._pooling_terms(outputs, mask=None)
         total, count = state["total"] + total, state["count"] + count
         state = {"backbone": backbone, "total": total, "count": count}

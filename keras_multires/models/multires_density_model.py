@@ -1,23 +1,27 @@
 import keras
-import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import LONGEST
+from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_positive
+from keras_multires.argument_checks import check_seed
+from keras_multires.argument_checks import check_tensor
 from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.distributions import draw_noise
 from keras_multires.distributions import num_parameters
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.base_model import BaseModel
 from keras_multires.models.compilation import compiled
 from keras_multires.models.compilation import compiled_step
-from keras_multires.models.input_checks import ChecksInputs
 from keras_multires.models.multires_net import MultiresNet
+from keras_multires.models.scan import scan
 from keras_multires.value_checks import check_pixels
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresDensityModel(ChecksInputs, keras.Model):
+class MultiresDensityModel(BaseModel):
     """Autoregressive model of images, read pixel by pixel.
 
     From the pixels before it, each pixel gets the parameters of a
@@ -101,7 +105,9 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
         algorithm="auto",
         **kwargs,
     ):
-        length = check_integer("length", length)
+        length = check_integer("length", length, maximum=LONGEST)
+        input_channels = check_choice("input_channels", input_channels, (1, 3))
+        num_mixtures = check_integer("num_mixtures", num_mixtures)
         num_outputs = num_parameters(input_channels, num_mixtures)
         if kernel_size is None and wavelet is None:
             kernel_size = 4
@@ -192,8 +198,12 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
             "last": ops.zeros(shape, dtype=self.compute_dtype),
         }
 
+    def transition(self):
+        """As `MultiresNet.transition`."""
+        return self.backbone.transition()
+
     @compiled_step
-    def step(self, inputs, state):
+    def step(self, inputs, state, transition=None):
         """Parameters of the next pixels, in inference mode.
 
         However an image is cut into chunks, the outputs are those of the whole
@@ -204,6 +214,8 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
                 the next pixels. Their parameters do not depend on the last one,
                 those of the pixels after them do.
             state: The state that `initial_state` or the last `step` returned.
+            transition: Optional result of the method `transition`, as in
+                `MultiresLayer.step`.
 
         Returns:
             `(outputs, state)`: float tensor `(batch, steps, parameters)`, and
@@ -212,21 +224,26 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
         Raises:
             ValueError: if the inputs do not fit the model or the state.
         """
+        inputs = check_tensor("inputs", inputs, cast_to=self.compute_dtype)
         self._check_step(inputs.shape, state)
-        inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
         last = ops.convert_to_tensor(state["last"], dtype=self.compute_dtype)
         shifted = ops.concatenate([last, inputs[:, :-1]], axis=1)
-        outputs, backbone = self.backbone.step(shifted, state["backbone"])
+        outputs, backbone = self.backbone.step(
+            shifted, state["backbone"], transition
+        )
         state = {"backbone": backbone, "last": inputs[:, -1:]}
         return self.head(outputs), state
 
     def _check_step(self, input_shape, state):
         if not isinstance(state, dict) or set(state) != {"backbone", "last"}:
             raise ValueError(
-                "The state of `step` must be one that `initial_state` or "
-                f"`step` of this model returned. Received: {type(state)}"
+                "`state`, the state of `step`, must be one that "
+                "`initial_state` or `step` of this model returned. "
+                f"Received: {type(state)}"
             )
-        batch_size = state["last"].shape[0]
+        axes = ("batch", 1, self.input_channels)
+        last = check_tensor("state['last']", state["last"], axes)
+        batch_size = last.shape[0]
         if (
             len(input_shape) != 3
             or input_shape[0] not in (None, batch_size)
@@ -261,8 +278,8 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
             ValueError: if an argument is out of its range or its shape.
         """
         num_samples = check_integer("num_samples", num_samples)
-        if isinstance(seed, np.integer):
-            seed = int(seed)
+        if not isinstance(seed, keras.random.SeedGenerator):
+            seed = check_seed("seed", seed)
         check_positive("temperature", temperature)
         prefix = self._check_prefix(prefix, num_samples)
         numbers = self.num_mixtures + self.input_channels
@@ -277,7 +294,7 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
         shape = (num_samples, 0, self.input_channels)
         if prefix is None:
             return ops.zeros(shape, dtype=self.compute_dtype)
-        prefix = ops.convert_to_numpy(prefix)
+        prefix = ops.convert_to_numpy(check_tensor("prefix", prefix))
         if prefix.ndim == 2:
             prefix = prefix[None].repeat(num_samples, axis=0)
         if (
@@ -302,31 +319,28 @@ class MultiresDensityModel(ChecksInputs, keras.Model):
         if num_given:
             _, state = self.step(prefix, state)
         transition = self.backbone.transition()
-        missing = (num_samples, self.length - num_given, channels)
-        pixels = ops.concatenate(
-            [prefix, ops.zeros(missing, dtype=self.compute_dtype)], axis=1
-        )
 
-        def draw(index, carried):
-            pixels, last, backbone = carried
+        def draw(carried, noise):
+            last, backbone = carried
             outputs, backbone = self.backbone.step(
                 last, backbone, transition, in_place=True
             )
             mixture = DiscretizedLogisticMixture(
                 self.head(outputs), self.input_channels
             )
-            drawn = mixture.sample_by_noise(noise[index], temperature)
+            drawn = mixture.sample_by_noise(noise, temperature)
             drawn = ops.cast(drawn, self.compute_dtype)
-            pixels = ops.slice_update(pixels, (0, index, 0), drawn)
-            return pixels, drawn, backbone
+            return (drawn, backbone), drawn
 
-        pixels, _, _ = ops.fori_loop(
-            num_given,
-            self.length,
+        steps = self.length - num_given
+        drawn = scan(
             draw,
-            (pixels, state["last"], state["backbone"]),
+            (state["last"], state["backbone"]),
+            noise[num_given:],
+            ops.zeros((steps, num_samples, 1, channels), self.compute_dtype),
         )
-        return pixels
+        pixels = ops.transpose(drawn[:, :, 0], (1, 0, 2))
+        return ops.concatenate([prefix, pixels], axis=1)
 
     def get_config(self):
         own = super().get_config()

@@ -260,7 +260,7 @@ def test_what_cannot_be_generated_is_an_error(arguments, problem):
     ("arguments", "problem"),
     [
         ({"length": 0}, "`length`"),
-        ({"input_channels": 2}, "`channels`"),
+        ({"input_channels": 2}, "`input_channels`"),
         ({"num_mixtures": 0}, "`num_mixtures`"),
         ({"hidden_dim": 0}, "`hidden_dim`"),
     ],

@@ -2,24 +2,33 @@ import keras
 from keras import ops
 
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_tensor
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_block import pop_weight_options
+from keras_multires.models.base_model import BaseModel
 from keras_multires.models.compilation import compiled_step
-from keras_multires.models.input_checks import ChecksInputs
+from keras_multires.ops.precision import limit
 from keras_multires.value_checks import check_token_ids
+
+# `2 * hidden_dim**2` weights of 4 bytes each are 2**47 bytes then.
+MAX_HIDDEN_DIM = 2**22
+# Far more than have ever been trained, and few enough to build in a day.
+MAX_NUM_LAYERS = 2**16
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresNet(ChecksInputs, keras.Model):
+class MultiresNet(BaseModel):
     """Backbone: an encoder and a stack of multiresolution blocks.
 
     The encoder is a `Dense(hidden_dim)` on every time step or, with
     `vocabulary_size`, an `Embedding` in which id 0 is padding and masked.
 
     Args:
-        hidden_dim: Integer, channels of the blocks.
-        num_layers: Integer, number of blocks.
+        hidden_dim: Integer up to `2**22`, channels of the blocks. With more,
+            the weights of one block would not fit into the 128 TiB that a
+            processor can address.
+        num_layers: Integer up to `2**16`, number of blocks.
         vocabulary_size: Integer, number of token ids, padding included. By
             default the inputs are not tokens but features.
         kernel_size: As in `MultiresLayer`.
@@ -80,8 +89,12 @@ class MultiresNet(ChecksInputs, keras.Model):
         output_projection=False,
         **kwargs,
     ):
-        hidden_dim = check_integer("hidden_dim", hidden_dim)
-        num_layers = check_integer("num_layers", num_layers)
+        hidden_dim = check_integer(
+            "hidden_dim", hidden_dim, maximum=MAX_HIDDEN_DIM
+        )
+        num_layers = check_integer(
+            "num_layers", num_layers, maximum=MAX_NUM_LAYERS
+        )
         if vocabulary_size is not None:
             vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
             # A policy of half precision would round the ids that come as
@@ -183,7 +196,7 @@ class MultiresNet(ChecksInputs, keras.Model):
         self.check_inputs(inputs)
         if self.vocabulary_size is not None:
             inputs = ops.cast(inputs, "int32")
-        return self.encoder(inputs)
+        return limit(self.encoder(inputs), self.compute_dtype)
 
     def compute_mask(self, inputs, mask=None):
         if mask is None and self.vocabulary_size is not None:
@@ -245,23 +258,33 @@ class MultiresNet(ChecksInputs, keras.Model):
             the state after these steps.
 
         Raises:
-            ValueError: if the inputs do not fit the model or the state, or the
-                model is not built.
+            ValueError: if `inputs`, `state` or `transition` do not fit the
+                model or each other, or the model is not built.
         """
         if not self.built:
             raise ValueError(
                 "`step` needs a built model: call the model on inputs, or its "
                 "`build` with their shape, first."
             )
-        if len(state) != self.num_layers:
-            raise ValueError(
-                "The state of `step` must be a list of one state a block, "
-                f"{self.num_layers}. Received: len(state)={len(state)}"
-            )
-        outputs = self._encode(ops.convert_to_tensor(inputs))
-        states = []
         if transition is None:
             transition = [None] * self.num_layers
+        for name, parts in (("state", state), ("transition", transition)):
+            if (
+                not isinstance(parts, (list, tuple))
+                or len(parts) != self.num_layers
+            ):
+                received = f"{name}={parts!r}"
+                if isinstance(parts, (list, tuple)):
+                    received = f"len({name})={len(parts)}"
+                raise ValueError(
+                    f"`{name}` must be a list of one {name} a block, "
+                    f"{self.num_layers}. Received: {received}"
+                )
+        axes = ("batch", "steps")
+        if self.vocabulary_size is None:
+            axes += (self.input_spec.axes[-1],)
+        outputs = self._encode(check_tensor("inputs", inputs, axes))
+        states = []
         for block, past, linear_map in zip(
             self.blocks, state, transition, strict=True
         ):

@@ -27,6 +27,8 @@ def read_prompts(prompts, max_length, vocabulary_size):
         prompts = ops.convert_to_numpy(prompts)
     elif hasattr(prompts, "to_list"):
         prompts = prompts.to_list()  # of a ragged tensor
+    if isinstance(prompts, np.ndarray) and prompts.dtype == object:
+        prompts = prompts.tolist()
     is_sequence = isinstance(prompts, (str, list, tuple)) or (
         isinstance(prompts, np.ndarray) and prompts.ndim > 0
     )
@@ -43,7 +45,8 @@ def read_prompts(prompts, max_length, vocabulary_size):
         if len(prompt) > max_length:
             raise ValueError(
                 f"Prompt {index} must not be longer than `max_length`. "
-                f"Received: {len(prompt)} tokens, max_length={max_length}"
+                f"Received: prompts[{index}] of {len(prompt)} tokens, "
+                f"max_length={max_length}"
             )
         token_ids[index, : len(prompt)] = prompt
     return token_ids, token_ids != 0, is_single
@@ -69,12 +72,13 @@ def _read(index, prompt, vocabulary_size):
     if prompt.ndim != 1 or not (is_integer or prompt.size == 0):
         raise ValueError(
             f"Prompt {index} must be a sequence of token ids, which a "
-            f"tokenizer makes of a text. Received: {prompt!r}"
+            f"tokenizer makes of a text. Received: prompts[{index}]={prompt!r}"
         )
     prompt = prompt[: np.flatnonzero(prompt).max(initial=-1) + 1]
     if prompt.size == 0:
         raise ValueError(
-            f"Prompt {index} must hold at least one token. Received: none"
+            f"Prompt {index} must hold at least one token. "
+            f"Received: none in prompts[{index}]"
         )
     unknown = prompt[(prompt < 1) | (prompt >= vocabulary_size)]
     if unknown.size:
@@ -82,6 +86,7 @@ def _read(index, prompt, vocabulary_size):
             f"The tokens of prompt {index} must be from 1 to "
             f"{vocabulary_size - 1}, since `vocabulary_size` is "
             f"{vocabulary_size} and id 0 is padding. "
-            f"Received: unknown tokens {sorted(set(unknown.tolist()))}"
+            f"Received: in prompts[{index}] the unknown tokens "
+            f"{sorted(set(unknown.tolist()))}"
         )
     return prompt

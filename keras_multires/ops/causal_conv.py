@@ -8,6 +8,9 @@ with a conjugate: `dX = dY conj(K)`, `dK = sum over the batch of dY conj(X)`.
 """
 
 from keras import ops
+from keras.backend import standardize_dtype
+
+from keras_multires.argument_checks import check_tensor
 
 
 def fast_fft_length(minimum):
@@ -51,8 +54,29 @@ def causal_conv(inputs, kernel):
 
     Returns:
         Tensor `(batch, length, channels)`.
+
+    Raises:
+        ValueError: if the tensors are not like that, or do not fit each other.
     """
+    inputs = check_tensor(
+        "inputs", inputs, ("batch", "length", "channels"), "float"
+    )
+    dtype = standardize_dtype(inputs.dtype)
+    if dtype not in ("float32", "float64") or not inputs.shape[1]:
+        raise ValueError(
+            "`inputs` must be float32 or float64, of a known length of at "
+            f"least 1. Received: inputs.shape={tuple(inputs.shape)}, of dtype "
+            f"{dtype}"
+        )
+    kernel = check_tensor(
+        "kernel", kernel, ("taps", inputs.shape[2]), dtype, fits="inputs"
+    )
     length, taps = inputs.shape[1], kernel.shape[0]
+    if not taps:
+        raise ValueError(
+            "`kernel` must have at least one tap. "
+            f"Received: kernel.shape={tuple(kernel.shape)}"
+        )
     fft_length = fast_fft_length(length + taps - 1)
 
     def spectrum(tensor):  # (.., time, channels) -> (.., channels, frequency)

@@ -26,8 +26,14 @@ import functools
 import operator
 
 from keras import ops
+from keras.backend import standardize_dtype
 
+from keras_multires.argument_checks import LONGEST
+from keras_multires.argument_checks import check_function
 from keras_multires.argument_checks import check_integer
+from keras_multires.argument_checks import check_tensor
+from keras_multires.ops.memory import check_counts
+from keras_multires.ops.memory import check_tree
 
 
 def default_depth(length, kernel_size):
@@ -39,11 +45,15 @@ def default_depth(length, kernel_size):
 
     Returns:
         Integer, `ceil(log2((N - 1) / (K - 1) + 1))`, and at least 1.
+
+    Raises:
+        ValueError: if `length` is no integer from 1 to `2**63 - 1`, or
+            `kernel_size` none from 2.
     """
-    length = check_integer("length", length)
+    length = check_integer("length", length, maximum=LONGEST)
     kernel_size = check_integer("kernel_size", kernel_size, 2)
     depth = 1
-    while receptive_field(kernel_size, depth) < length:
+    while _receptive_field(kernel_size, depth) < length:
         depth += 1
     return depth
 
@@ -57,7 +67,15 @@ def receptive_field(kernel_size, depth):
 
     Returns:
         Integer, `(2^J - 1) (K - 1) + 1`.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the receptive field
+            goes back by more than `2**63 - 1` time steps.
     """
+    return _receptive_field(*check_tree(kernel_size, depth))
+
+
+def _receptive_field(kernel_size, depth):
     return (2**depth - 1) * (kernel_size - 1) + 1
 
 
@@ -90,6 +108,58 @@ def _weighted_sum(tensors, weights):
     return total
 
 
+def _check_bank(inputs, scaling_filter, wavelet_filter):
+    """Inputs and filters as tensors that fit each other."""
+    inputs = check_tensor(
+        "inputs", inputs, ("batch", "length", "channels"), "float"
+    )
+    channels, dtype = inputs.shape[-1], standardize_dtype(inputs.dtype)
+    filters = _check_filters(
+        scaling_filter, wavelet_filter, channels, dtype, "inputs"
+    )
+    return inputs, *filters
+
+
+def _check_filters(
+    scaling_filter,
+    wavelet_filter,
+    channels="channels",
+    dtype="float",
+    fits=None,
+):
+    scaling_filter = check_tensor(
+        "scaling_filter",
+        scaling_filter,
+        ("kernel_size", channels),
+        dtype,
+        fits,
+    )
+    shape = tuple(scaling_filter.shape)
+    if shape[0] < 2:
+        raise ValueError(
+            "`scaling_filter` must have at least 2 taps. "
+            f"Received: scaling_filter.shape={shape}"
+        )
+    wavelet_filter = check_tensor(
+        "wavelet_filter",
+        wavelet_filter,
+        shape,
+        standardize_dtype(scaling_filter.dtype),
+        "scaling_filter",
+    )
+    return scaling_filter, wavelet_filter
+
+
+def _check_memory_weights(memory_weights, counts, scaling_filter):
+    return check_tensor(
+        "memory_weights",
+        memory_weights,
+        (1 + sum(counts), scaling_filter.shape[1]),
+        standardize_dtype(scaling_filter.dtype),
+        "counts` and `scaling_filter",
+    )
+
+
 def analysis(
     inputs, scaling_filter, wavelet_filter, depth, delays=delays_from_zero
 ):
@@ -103,11 +173,22 @@ def analysis(
         delays: Function of a signal, a lag and a count that gives the signal
             delayed by the multiples of the lag; see `delays_from_zero`.
 
-    Yields:
-        For each level, finest first, its approximation and its detail, each
-        of the shape of `inputs`. A generator, so that a caller who only
-        accumulates need not hold all levels.
+    Returns:
+        A generator of the approximation and the detail of each level, finest
+        first, each of the shape of `inputs`: a caller who only accumulates
+        need not hold all levels.
+
+    Raises:
+        ValueError: if the tensors do not fit each other, or `depth` is out of
+            its range.
     """
+    tensors = _check_bank(inputs, scaling_filter, wavelet_filter)
+    _, depth = check_tree(tensors[1].shape[0], depth)
+    check_function("delays", delays)
+    return _analysis(*tensors, depth, delays)
+
+
+def _analysis(inputs, scaling_filter, wavelet_filter, depth, delays):
     taps = scaling_filter.shape[0]
     approximation = inputs
     for level in range(1, depth + 1):
@@ -128,10 +209,20 @@ def multires_memory(inputs, scaling_filter, wavelet_filter, counts):
 
     Returns:
         Tensor `(batch, length, channels, M)`, coarse to fine.
+
+    Raises:
+        ValueError: if the tensors do not fit each other, or `counts` are none
+            of a tree.
     """
+    inputs, scaling_filter, wavelet_filter = _check_bank(
+        inputs, scaling_filter, wavelet_filter
+    )
+    counts = check_counts(int(scaling_filter.shape[0]), counts)
     depth = len(counts)
     coefficients = []
-    levels = analysis(inputs, scaling_filter, wavelet_filter, depth)
+    levels = _analysis(
+        inputs, scaling_filter, wavelet_filter, depth, delays_from_zero
+    )
     for level, (approximation, detail) in enumerate(levels, start=1):
         delayed = delays_from_zero(detail, 2**level, counts[depth - level])
         coefficients = [
@@ -181,12 +272,24 @@ def tree_readout(
 
     Returns:
         Tensor `(batch, length, channels)`.
+
+    Raises:
+        ValueError: if the tensors do not fit each other, or `counts` are none
+            of a tree.
     """
+    inputs, scaling_filter, wavelet_filter = _check_bank(
+        inputs, scaling_filter, wavelet_filter
+    )
+    counts = check_counts(int(scaling_filter.shape[0]), counts)
+    memory_weights = _check_memory_weights(
+        memory_weights, counts, scaling_filter
+    )
+    check_function("delays", delays)
     depth = len(counts)
     slices = level_slices(counts)
 
     def terms():
-        bank = analysis(inputs, scaling_filter, wavelet_filter, depth, delays)
+        bank = _analysis(inputs, scaling_filter, wavelet_filter, depth, delays)
         for level, (approximation, detail) in enumerate(bank, start=1):
             count = counts[depth - level]
             if count:
@@ -243,8 +346,20 @@ def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
     Returns:
         Tensor `(taps, channels)` with the lags `0 .. taps - 1`, where `taps` is
         `length`, or the receptive field where that is shorter.
+
+    Raises:
+        ValueError: if the tensors do not fit each other, `counts` are none of
+            a tree, or `length` is not a positive integer.
     """
+    length = check_integer("length", length)
+    scaling_filter, wavelet_filter = _check_filters(
+        scaling_filter, wavelet_filter
+    )
     taps = scaling_filter.shape[0]
+    counts = check_counts(taps, counts)
+    memory_weights = _check_memory_weights(
+        memory_weights, counts, scaling_filter
+    )
     scaling_phases = _phases(scaling_filter)
     wavelet_phases = _phases(wavelet_filter)
     approximation = memory_weights[:1]

@@ -12,6 +12,9 @@ coarsest to the finest, `count` detail coefficients `b_j[n - i * 2**j]`,
   over the whole receptive field.
 """
 
+import numbers
+
+from keras_multires.argument_checks import LONGEST
 from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 
@@ -24,6 +27,68 @@ def _dependency_count(level, kernel_size, depth):
     Solves `c_J = 1`, `c_{j-1} = 2 (c_j - 1) + K`.
     """
     return (2 ** (depth - level) - 1) * (kernel_size - 1) + 1
+
+
+def check_tree(kernel_size, depth):
+    """Checks of a tree that its time steps can be counted.
+
+    Args:
+        kernel_size: Integer, taps `K` of the two filters.
+        depth: Integer, levels `J` of the tree.
+
+    Returns:
+        `(kernel_size, depth)` as `int`.
+
+    Raises:
+        ValueError: if one is not an integer, `kernel_size` is below 2 or
+            `depth` below 1, or an output looks back further than an int64
+            counts: by `(2^J - 1) (K - 1)` time steps.
+    """
+    kernel_size = check_integer("kernel_size", kernel_size, 2)
+    depth = check_integer("depth", depth)
+    deepest = (LONGEST // (kernel_size - 1) + 1).bit_length() - 1
+    if depth > deepest:
+        raise ValueError(
+            f"`depth` must be at most {deepest} for kernel_size={kernel_size}: "
+            "a deeper tree would look back by more than 2**63 - 1 time steps, "
+            f"which an int64 cannot count. Received: depth={depth}"
+        )
+    return kernel_size, depth
+
+
+def check_counts(kernel_size, counts):
+    """Checks numbers of detail coefficients, as `detail_counts` gives them.
+
+    Args:
+        kernel_size: Integer, taps `K` of the two filters.
+        counts: Integers, coarsest level first.
+
+    Returns:
+        A tuple of `int`.
+
+    Raises:
+        ValueError: if `counts` are not integers, none for each level and none
+            beyond the tree.
+    """
+    problem = (
+        "`counts` must be a tuple of integers, for each level from the "
+        "coarsest on, as `detail_counts` gives them. "
+        f"Received: counts={counts!r}"
+    )
+    if not isinstance(counts, (tuple, list)) or not counts:
+        raise ValueError(problem)
+    try:
+        _, depth = check_tree(kernel_size, len(counts))
+    except ValueError as error:
+        raise ValueError(problem) from error
+    for level, count in zip(range(depth, 0, -1), counts, strict=True):
+        if (
+            isinstance(count, bool)
+            or not isinstance(count, numbers.Integral)
+            or not 0 <= count <= _dependency_count(level, kernel_size, depth)
+        ):
+            raise ValueError(problem)
+    return tuple(map(int, counts))
 
 
 def check_memory(memory, memory_size):
@@ -59,9 +124,12 @@ def tree_size(kernel_size, depth):
 
     Returns:
         Integer: the largest `memory_size` of the `"uniform"` memory.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the tree would look
+            back by more than `2**63 - 1` time steps.
     """
-    kernel_size = check_integer("kernel_size", kernel_size, 2)
-    depth = check_integer("depth", depth)
+    kernel_size, depth = check_tree(kernel_size, depth)
     return 1 + sum(
         _dependency_count(level, kernel_size, depth)
         for level in range(1, depth + 1)
@@ -84,12 +152,12 @@ def detail_counts(kernel_size, depth, memory="fading", memory_size=None):
         approximation, a time step remembers `M = 1 + sum(counts)` numbers.
 
     Raises:
-        ValueError: if an argument is out of its range, or the tree holds fewer
-            than `memory_size` coefficients.
+        ValueError: if an argument is out of its range, the tree would look
+            back by more than `2**63 - 1` time steps, or it holds fewer than
+            `memory_size` coefficients.
     """
-    kernel_size = check_integer("kernel_size", kernel_size, 2)
-    depth = check_integer("depth", depth)
-    check_memory(memory, memory_size)
+    kernel_size, depth = check_tree(kernel_size, depth)
+    memory_size = check_memory(memory, memory_size)
     if memory == "fading":
         if memory_size is not None and memory_size != depth + 1:
             raise ValueError(

@@ -1,5 +1,6 @@
 import pytest
 
+from keras_multires.ops.filter_bank import receptive_field
 from keras_multires.ops.memory import detail_counts
 from keras_multires.ops.memory import tree_size
 
@@ -47,6 +48,20 @@ def test_uniform_memory_takes_levels_coarse_to_fine(memory_size):
 def test_fading_memory_holds_one_coefficient_of_each_level():
     assert detail_counts(4, 5) == (1,) * 5
     assert detail_counts(4, 5, memory_size=6) == (1,) * 5
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "deepest"), [(2, 63), (3, 62), (4, 61), (2**31 - 1, 32)]
+)
+def test_a_tree_looks_back_no_further_than_an_int64_counts(
+    kernel_size, deepest
+):
+    look_back = receptive_field(kernel_size, deepest) - 1
+    assert look_back <= 2**63 - 1 < 2 * look_back + kernel_size - 1
+    detail_counts(kernel_size, deepest)
+    for function in (receptive_field, detail_counts, tree_size):
+        with pytest.raises(ValueError, match=f"`depth` .*at most {deepest}"):
+            function(kernel_size, deepest + 1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from keras_multires.tracing import is_exporting
+
 
 def at_least_float32(dtype):
     """The dtype for sums that half precision cannot hold.
@@ -12,12 +14,32 @@ def at_least_float32(dtype):
     return "float64" if dtype == "float64" else "float32"
 
 
+def tree_precision(dtype):
+    """The dtype in which the tree runs for inputs of a dtype.
+
+    The inputs' own, but for float16: its range ends at 65,504, and the tree
+    multiplies its signals level by level.
+    """
+    dtype = keras.backend.standardize_dtype(dtype)
+    return "float32" if dtype == "float16" else dtype
+
+
+def limit(inputs, dtype):
+    """Casts, to the largest values where float16 does not hold larger ones."""
+    if keras.backend.standardize_dtype(dtype) == "float16":
+        largest = 65504.0
+        inputs = ops.clip(inputs, -largest, largest)
+    return ops.cast(inputs, dtype)
+
+
 def gelu(inputs):
     """Exact (erf) GELU, exact in float64 too.
 
     TensorFlow's own rounds its constant to float32 whatever the dtype of the
-    inputs, an error of 5e-9.
+    inputs, an error of 5e-9; and it computes erfc, which ONNX does not have.
     """
-    if keras.backend.standardize_dtype(inputs.dtype) != "float64":
+    is_double = keras.backend.standardize_dtype(inputs.dtype) == "float64"
+    is_erfc = keras.backend.backend() == "tensorflow" and is_exporting()
+    if not is_double and not is_erfc:
         return ops.gelu(inputs, approximate=False)
     return 0.5 * inputs * (1 + ops.erf(inputs * 0.5**0.5))

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import LARGEST
 from keras_multires.ops.filter_bank import tree_readout
 
 
@@ -58,8 +59,17 @@ def initial_state(batch_size, channels, kernel_size, counts, dtype):
     Returns:
         A dict of tensors: `"history"`, `(batch_size, size, channels)`, and
         `"position"`, an int32 scalar.
+
+    Raises:
+        ValueError: if the state is so large that an int32 cannot count it.
     """
     size = history_size(kernel_size, counts)
+    if size > LARGEST:
+        raise ValueError(
+            f"`depth` must be less for a state: the layer would look up {size} "
+            f"past values a channel, and their places are counted in int32. "
+            f"Received: depth={len(counts)}"
+        )
     return {
         "history": ops.zeros((batch_size, size, channels), dtype=dtype),
         "position": ops.zeros((), dtype="int32"),
@@ -160,9 +170,11 @@ def step(inputs, state, transition, kernel_size, counts, in_place=False):
     """
     start, size, lag = _places(kernel_size, tuple(counts))
     position, history = state["position"], state["history"]
-    places = ops.add(start, ops.mod(ops.subtract(position, lag), size))
+    # No lag is longer than its ring, so nothing is negative: of that, tf2onnx
+    # takes another remainder.
+    places = ops.add(start, ops.mod(ops.add(position, size - lag), size))
     num_past = transition.shape[1] - 1
-    past = ops.take(history, places[:num_past], axis=1)
+    past = _read(history, places[:num_past])
     values = ops.concatenate([inputs, past], axis=1)
     # So small a map is faster by hand than as one product a channel.
     results = ops.sum(ops.expand_dims(values, 1) * transition, axis=2)
@@ -189,12 +201,22 @@ def _places(kernel_size, counts):
     return tuple(array.astype("int32") for array in places)
 
 
+def _read(history, slots):
+    """`history` at `slots` of its second axis."""
+    if keras.backend.backend() == "torch":
+        # Keras's `take` also squeezes, which exporters to ONNX take literally.
+        return history.index_select(1, slots)
+    return ops.take(history, slots, axis=1)
+
+
 def _write(history, slots, values, in_place):
     """`history` with `values` at `slots` of its second axis."""
-    if keras.backend.backend() == "torch" and in_place:
-        return history.index_copy_(1, ops.cast(slots, "int64"), values)
-    batch_size, num_slots, channels = ops.shape(values)
-    rows = ops.repeat(ops.arange(batch_size, dtype="int32"), num_slots)
+    if keras.backend.backend() == "torch":
+        copy = history.index_copy_ if in_place else history.index_copy
+        return copy(1, ops.cast(slots, "int64"), values)
+    batch_size, _, channels = ops.shape(history)
+    rows = ops.arange(0, batch_size, dtype="int32")  # jax2onnx needs the 0
+    rows = ops.repeat(rows, slots.shape[0])
     columns = ops.tile(slots, (batch_size,))
     return ops.scatter_update(
         history,

@@ -1,6 +1,8 @@
 import numpy as np
 
 from keras_multires.visualization.arguments import axes_or_new
+from keras_multires.visualization.arguments import check_axes
+from keras_multires.visualization.arguments import check_names
 
 # With more classes than this, the numbers would not fit into the cells.
 MOST_NUMBERED = 20
@@ -35,8 +37,9 @@ def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
             "The confusion matrix comes from scikit-learn, which is not "
             "installed. Install it: pip install scikit-learn"
         ) from error
-    targets = np.asarray(targets)
-    predictions = np.asarray(predictions)
+    check_axes("ax", ax)
+    targets = _check_classes("targets", targets)
+    predictions = _check_classes("predictions", predictions)
     if (
         targets.ndim != 1
         or predictions.shape != targets.shape
@@ -47,9 +50,16 @@ def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
             f"least 1. Received: targets.shape={targets.shape}, "
             f"predictions.shape={predictions.shape}"
         )
+    if (targets.dtype.kind == "U") != (predictions.dtype.kind == "U"):
+        raise ValueError(
+            "`targets` and `predictions` must both be integers, or both "
+            f"strings. Received: targets.dtype={targets.dtype}, "
+            f"predictions.dtype={predictions.dtype}"
+        )
     classes = np.union1d(targets, predictions)
     rotation = "horizontal"
     if class_names is not None:
+        check_names("class_names", class_names)
         known = np.arange(len(class_names))
         if not np.isin(classes, known).all():
             raise ValueError(
@@ -75,3 +85,16 @@ def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
         ax=ax,
     )
     return ax.figure
+
+
+def _check_classes(name, value):
+    """The value as an array; a `ValueError` unless of integers or strings."""
+    problem = f"`{name}` must be an array of integers or of strings. Received: "
+    try:
+        array = np.asarray(value)
+    # Of a tensor of a device, say, a `TypeError`.
+    except Exception as error:
+        raise ValueError(f"{problem}{name}={value!r}") from error
+    if array.size and array.dtype.kind not in "biuU":
+        raise ValueError(f"{problem}{name}={value!r}")
+    return array

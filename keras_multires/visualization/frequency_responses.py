@@ -6,6 +6,7 @@ from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.ops.precision import at_least_float32
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import channels_or_first
+from keras_multires.visualization.arguments import check_axes
 from keras_multires.visualization.arguments import check_layer
 
 # Points of the transform, so half as many frequencies: enough for a curve that
@@ -36,6 +37,7 @@ def plot_frequency_responses(layer, channels=None, ax=None):
             one of the two or not built.
     """
     check_layer(layer, MultiresConv, MultiresLayer)
+    check_axes("ax", ax)
     channels = channels_or_first(channels, layer.scaling_filter.shape[1])
     ax = axes_or_new(ax)
     frequencies = np.fft.rfftfreq(POINTS)

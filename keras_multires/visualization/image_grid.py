@@ -1,6 +1,9 @@
 import numpy as np
 
+from keras_multires.argument_checks import check_numbers
 from keras_multires.visualization.arguments import axes_or_new
+from keras_multires.visualization.arguments import check_axes
+from keras_multires.visualization.arguments import check_names
 
 
 def plot_images(images, row_labels=None, column_labels=None, ax=None):
@@ -21,6 +24,9 @@ def plot_images(images, row_labels=None, column_labels=None, ax=None):
         ValueError: if `images` has another shape or dtype, or none in it, or
             the labels do not fit it.
     """
+    check_axes("ax", ax)
+    if not isinstance(images, np.ma.MaskedArray):
+        images = check_numbers("images", images)
     images = np.ma.asarray(images)
     if (
         images.ndim != 5
@@ -38,10 +44,8 @@ def plot_images(images, row_labels=None, column_labels=None, ax=None):
         ("row_labels", row_labels, rows),
         ("column_labels", column_labels, columns),
     ):
-        if labels is not None and len(labels) != count:
-            raise ValueError(
-                f"`{name}` must be {count} strings. Received: {name}={labels!r}"
-            )
+        if labels is not None:
+            check_names(name, labels, count)
     ax = axes_or_new(ax)
     gap = max(min(height, width) // 8, 1)
     pitches = np.array([height + gap, width + gap])
@@ -64,6 +68,6 @@ def plot_images(images, row_labels=None, column_labels=None, ax=None):
         middles,
         strict=True,
     ):
-        labels = labels or []
+        labels = [] if labels is None else labels
         axis.set_ticks(np.arange(len(labels)) * pitch + middle, labels)
     return ax.figure

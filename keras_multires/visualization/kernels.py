@@ -1,8 +1,12 @@
 import numpy as np
 from keras import ops
 
+from keras_multires.argument_checks import check_integer
+from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import channels_or_first
+from keras_multires.visualization.arguments import check_axes
+from keras_multires.visualization.arguments import check_layer
 
 
 def plot_kernels(layer, length, channels=None, ax=None):
@@ -23,8 +27,12 @@ def plot_kernels(layer, length, channels=None, ax=None):
 
     Raises:
         ValueError: if a channel is not one of the layer's, `length` is not a
-            positive integer, or the layer is not built.
+            positive integer, or the layer is not a `MultiresLayer` or not
+            built.
     """
+    check_layer(layer, MultiresLayer)
+    check_axes("ax", ax)
+    length = check_integer("length", length)
     kernel = ops.convert_to_numpy(layer.kernel(length))
     channels = channels_or_first(channels, kernel.shape[1])
     ax = axes_or_new(ax)

@@ -1,3 +1,5 @@
+from collections.abc import Iterable
+
 import numpy as np
 from keras import ops
 from matplotlib.ticker import MaxNLocator
@@ -6,6 +8,7 @@ from matplotlib.ticker import ScalarFormatter
 from keras_multires.argument_checks import check_integer
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.visualization.arguments import axes_or_new
+from keras_multires.visualization.arguments import check_axes
 from keras_multires.visualization.arguments import check_layer
 
 
@@ -46,6 +49,7 @@ def effective_receptive_field(layer, length):
     (8,)
     """
     check_layer(layer, MultiresLayer)
+    length = check_integer("length", length)
     kernel = ops.convert_to_numpy(layer.kernel(length))
     magnitudes = np.abs(kernel.astype("float64"))
     lags = np.arange(length)[:, np.newaxis]
@@ -79,12 +83,19 @@ def plot_effective_receptive_fields(layers, length, ax=None):
         ValueError: if `layers` is empty, one of them is not a `MultiresLayer`
             or not built, or `length` is not a positive integer.
     """
-    layers = list(layers)
+    check_axes("ax", ax)
     length = check_integer("length", length)
+    if not isinstance(layers, Iterable):
+        raise ValueError(
+            f"`layers` must be a list of layers. Received: layers={layers!r}"
+        )
+    layers = list(layers)
     if not layers:
         raise ValueError(
             "`layers` must hold at least one layer. Received: layers=[]"
         )
+    for layer in layers:
+        check_layer(layer, MultiresLayer, name="layers")
     fields = [effective_receptive_field(layer, length) for layer in layers]
     ax = axes_or_new(ax)
     positions = np.arange(1, len(layers) + 1)

@@ -136,7 +136,7 @@ def test_a_length_that_is_no_positive_integer_is_an_error(length):
 
 @pytest.mark.parametrize("layer", [MultiresLayer(), MultiresConv(depth=1)])
 def test_what_is_not_a_built_layer_is_an_error(layer):
-    message = r"`layer`.*`MultiresLayer` that is built.*Received: layer="
+    message = r"`layers?`.*`MultiresLayer` that is built.*Received: layers?="
     with pytest.raises(ValueError, match=message):
         visualization.effective_receptive_field(layer, 16)
     with pytest.raises(ValueError, match=message):

@@ -5,6 +5,8 @@ import numpy as np
 from keras_multires.argument_checks import check_integer
 from keras_multires.metrics import macro_auroc
 from keras_multires.visualization.arguments import axes_or_new
+from keras_multires.visualization.arguments import check_axes
+from keras_multires.visualization.arguments import check_names
 
 # With more labels than this left out, the picture says only how many.
 MOST_NAMED = 6
@@ -42,16 +44,13 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
             have not.
     """
     max_curves = check_integer("max_curves", max_curves)
+    check_axes("ax", ax)
     # It checks the arrays, too, and that scikit-learn is there.
     macro, areas = macro_auroc(targets, scores)
     from sklearn.metrics import roc_curve
 
     targets, scores = np.asarray(targets), np.asarray(scores)
-    if len(label_names) != targets.shape[1]:
-        raise ValueError(
-            f"`label_names` must name the {targets.shape[1]} labels of "
-            f"`targets`. Received: label_names={label_names!r}"
-        )
+    check_names("label_names", label_names, targets.shape[1])
     by_frequency = np.argsort(-targets.mean(axis=0), kind="stable")
     drawn = [i for i in by_frequency if not np.isnan(areas[i])]
     left_out = np.flatnonzero(np.isnan(areas))

@@ -124,7 +124,7 @@ def test_many_labels_left_out_are_counted(ax):
     ("options", "message"),
     [
         ({"scores": np.ones((2, 3))}, r"one shape.*scores\.shape=\(2, 3\)"),
-        ({"label_names": ["a"]}, r"`label_names`.*2 labels"),
+        ({"label_names": ["a"]}, r"`label_names`.*2 strings"),
         ({"targets": np.full((2, 2), 0.5)}, r"0 or 1.*targets"),
         ({"scores": np.full((2, 2), np.nan)}, "must be finite"),
         ({"targets": np.ones((2, 2))}, "must hold a class"),

@@ -1,9 +1,14 @@
-import numbers
+from collections.abc import Iterable
 
 import numpy as np
 from keras import ops
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
+from keras_multires.argument_checks import check_numbers
+from keras_multires.argument_checks import check_positive
+from keras_multires.argument_checks import check_string
+from keras_multires.argument_checks import check_tensor
 from keras_multires.layers.multires_conv import MultiresConv
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.ops.filter_bank import default_depth
@@ -58,7 +63,7 @@ def plot_scalogram(
     """
     check_layer(layer, MultiresConv, MultiresLayer)
     channels = layer.scaling_filter.shape[1]
-    inputs = ops.convert_to_numpy(inputs)
+    inputs = ops.convert_to_numpy(check_tensor("inputs", inputs))
     if inputs.ndim != 2 or inputs.shape[1] != channels or not len(inputs):
         raise ValueError(
             f"`inputs` must have the shape (length, {channels}) with at least "
@@ -71,19 +76,25 @@ def plot_scalogram(
         )
     if trace_label is None:
         trace_label = f"input, channel {channel}" if trace is None else "trace"
-    trace = inputs[:, channel] if trace is None else np.asarray(trace)
+    check_string("trace_label", trace_label)
+    if trace is None:
+        trace = inputs[:, channel]
+    trace = check_numbers("trace", trace)
     if trace.shape != inputs.shape[:1]:
         raise ValueError(
             f"`trace` must have the shape {inputs.shape[:1]}, one value for "
             f"each step of the inputs. Received: trace.shape={trace.shape}"
         )
-    if sampling_rate is not None and not (
-        isinstance(sampling_rate, numbers.Real) and 0 < sampling_rate < np.inf
-    ):
-        raise ValueError(
-            "`sampling_rate` must be None or a positive number. "
-            f"Received: sampling_rate={sampling_rate!r}"
-        )
+    if sampling_rate is not None:
+        check_positive("sampling_rate", sampling_rate)
+    if axes is not None:
+        pair = list(axes) if isinstance(axes, Iterable) else []
+        if len(pair) != 2 or not all(isinstance(ax, Axes) for ax in pair):
+            raise ValueError(
+                "`axes` must be None or a pair of axes of matplotlib. "
+                f"Received: axes={axes!r}"
+            )
+        axes = pair
     bands, labels = _memory_bands(layer, inputs, channel)
     if axes is None:
         _, axes = plt.subplots(

@@ -210,7 +210,7 @@ def test_a_figure_of_two_axes_and_a_colour_bar_is_made_without_axes(inputs):
         ({"inputs": np.ones((1, 4, 3))}, r"inputs.shape=\(1, 4, 3\)"),
         ({"channel": 3}, r"from 0 to 2.*channel=3"),
         ({"trace": np.ones(39)}, r"\(40,\).*trace.shape=\(39,\)"),
-        ({"sampling_rate": 0}, r"positive number.*sampling_rate=0"),
+        ({"sampling_rate": 0}, r"above 0.*sampling_rate=0"),
         ({"sampling_rate": "100"}, r"sampling_rate='100'"),
         ({"layer": MultiresConv(depth=2)}, r"that is built.*layer="),
     ],

@@ -1,0 +1,148 @@
+"""Exports small models in all formats, for `export_test.py`.
+
+    KERAS_BACKEND=jax python integration_tests/export_models.py FOLDER
+
+writes the files, what went in and came out of the models, and the errors.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import torch
+import wfdb
+from keras import ops
+
+from keras_multires.export import export_step
+from keras_multires.layers import MultiresBlock
+from keras_multires.layers import MultiresConv
+from keras_multires.layers import MultiresLayer
+from keras_multires.models import MultiresCausalLM
+from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
+
+TESTDATA = Path(__file__).parents[1] / "keras_multires/datasets/testdata"
+SUFFIXES = {
+    "tf_saved_model": "",
+    "onnx": ".onnx",
+    "litert": ".tflite",
+    "torch": ".pt2",
+}
+# Small graphs: exporters take time in proportion to the operations.
+SMALL = {"hidden_dim": 4, "num_layers": 1, "depth": 3}
+BATCH_SIZE = 3
+
+
+def functional(inputs):
+    """A user's model, with a mask."""
+    length, channels = inputs[0].shape[1:]
+    sequences = keras.Input((length, channels))
+    mask = keras.Input((length,), dtype="bool")
+    outputs = MultiresLayer(depth=3, algorithm="fft")(sequences, mask=mask)
+    outputs = MultiresBlock(depth=3)(outputs, mask=mask)
+    outputs = MultiresConv(depth=2)(outputs)
+    outputs = keras.layers.Reshape((length, 3 * channels))(outputs)
+    outputs = keras.layers.GlobalAveragePooling1D()(outputs, mask=mask)
+    return keras.Model([sequences, mask], keras.layers.Dense(2)(outputs))
+
+
+def models(record):
+    """Each model with its inputs: where "auto" takes the FFT, or "fft"."""
+    rng = np.random.default_rng(0)
+    # Longer than any backend's threshold of "auto".
+    signal = record[:600, :2].reshape(1, 600, 2).repeat(BATCH_SIZE, axis=0)
+    signal *= rng.uniform(0.5, 2, size=(BATCH_SIZE, 1, 2)).astype("float32")
+    tokens = rng.integers(1, 7, size=(BATCH_SIZE, 30), dtype="int32")
+    tokens[0, 20:] = 0
+    mask = np.arange(600) < np.array([[400], [600], [1]])
+    yield (
+        "classifier",
+        MultiresClassifier(3, length=600, input_channels=2, **SMALL),
+        signal,
+    )
+    yield (
+        "causal_lm",
+        MultiresCausalLM(
+            7, 30, normalization="batch", algorithm="fft", **SMALL
+        ),
+        tokens,
+    )
+    yield "functional", functional([signal, mask]), [signal, mask]
+
+
+def streams(record):
+    """Models with a record of one patient, as they read it step by step."""
+    record = record[None]
+    lead = record[..., 0]
+    tokens = np.digitize(lead, np.quantile(lead, np.linspace(0, 1, 7))[1:-1])
+    channels = record.shape[-1]
+    layer = MultiresLayer(kernel_size=3, depth=9)
+    layer.build((None, None, channels))
+    yield "layer", layer, record
+    net = MultiresNet(4, 2, memory="uniform", memory_size=40, kernel_size=3)
+    net.build((None, 1000, channels))
+    yield "net", net, record
+    yield (
+        "classifier",
+        MultiresClassifier(3, 1000, input_channels=channels, **SMALL),
+        record,
+    )
+    yield (
+        "density_model",
+        MultiresDensityModel(1000, 3, **SMALL),
+        np.clip(record[..., :3], -1, 1),
+    )
+    yield (
+        "causal_lm",
+        MultiresCausalLM(7, 1000, **SMALL),
+        (tokens + 1).astype("int32"),
+    )
+
+
+def save(path, inputs, outputs):
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    np.savez(path, *inputs, outputs=ops.convert_to_numpy(outputs))
+
+
+def main(folder):
+    keras.utils.set_random_seed(0)
+    path = TESTDATA / "ptbxl/records100/00000/00001_lr"
+    record = wfdb.rdrecord(str(path)).p_signal.astype("float32")
+    errors = {}
+
+    def attempt(name, export, *arguments, **options):
+        try:
+            export(*arguments, **options)
+            errors[name] = None
+        except Exception as error:
+            errors[name] = f"{type(error).__name__}: {error}"
+
+    for name, model, inputs in models(record):
+        outputs = model(inputs)
+        save(folder / f"{name}.npz", inputs, outputs)
+        for format, suffix in SUFFIXES.items():
+            options = {"format": format, "verbose": False}
+            if name == "functional" and format == "torch":
+                batch = {0: torch.export.Dim("batch")}
+                options["dynamic_shapes"] = [([batch, batch],)]
+            attempt(
+                f"{name}{suffix}",
+                model.export,
+                folder / f"{name}{suffix}",
+                **options,
+            )
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(model(inputs)), ops.convert_to_numpy(outputs)
+        )
+    for name, model, inputs in streams(record):
+        save(folder / f"{name}_step.npz", inputs, model(inputs))
+        file = f"{name}_step.onnx"
+        attempt(file, export_step, model, folder / file)
+    (folder / "errors.json").write_text(json.dumps(errors))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

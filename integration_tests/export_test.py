@@ -1,0 +1,135 @@
+"""Exports of each backend, run without Keras.
+
+The table in `docs/export.md` is what they found. After a change:
+
+    UPDATE_DOCS=1 python -m pytest integration_tests/export_test.py
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs" / "export.md"
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+FORMATS = {"onnx": ".onnx", "tf_saved_model": "", "litert": ".tflite"}
+FORMATS["torch"] = ".pt2"
+MODELS = ("classifier", "causal_lm", "functional")
+STREAMS = ("layer", "net", "classifier", "density_model", "causal_lm")
+# What exporters of Keras do not have.
+IMPOSSIBLE = {
+    ("jax", "litert"),
+    ("jax", "torch"),
+    ("tensorflow", "torch"),
+    ("torch", "tf_saved_model"),
+}
+TOLERANCE = 1e-5
+
+
+def run(script, *folders, backend="jax"):
+    result = subprocess.run(
+        [sys.executable, ROOT / "integration_tests" / script, *folders],
+        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Of each backend: errors of its exports, and differences of the others."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in BACKENDS}
+    for backend, folder in folders.items():
+        run("export_models.py", folder, backend=backend)
+    run("run_exports.py", *folders.values())
+    return {
+        backend: [
+            json.loads((folder / f"{name}.json").read_text())
+            for name in ("errors", "differences")
+        ]
+        for backend, folder in folders.items()
+    }
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("format", FORMATS)
+def test_exports_match_the_models_or_fail_with_a_clear_message(
+    results, backend, format
+):
+    errors, differences = results[backend]
+    for model in MODELS:
+        file = model + FORMATS[format]
+        if (backend, format) in IMPOSSIBLE:
+            assert file not in differences
+            if model != "functional":  # which Keras itself exports
+                assert errors[file].startswith("ValueError: `format` must be")
+                assert f"the backend {backend}" in errors[file]
+            continue
+        assert errors[file] is None
+        assert differences[file]["1"] <= TOLERANCE
+        if (backend, format) == ("torch", "litert"):
+            assert "RuntimeError" in differences[file]["3"]
+        else:
+            assert differences[file]["3"] <= TOLERANCE
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("model", STREAMS)
+def test_exported_steps_give_the_outputs_of_the_whole_record(
+    results, backend, model
+):
+    errors, differences = results[backend]
+    assert errors[f"{model}_step.onnx"] is None
+    assert differences[f"{model}_step.onnx"] <= TOLERANCE
+
+
+def table(results):
+    def cell(backend, names):
+        _, differences = results[backend]
+        found = [differences.get(name) for name in names]
+        if None in found:
+            return "no"
+        if isinstance(found[0], float):
+            works = max(found) <= TOLERANCE
+            return "yes" if works else "no"
+        by_size = [
+            all(
+                isinstance(sizes[size], float) and sizes[size] <= TOLERANCE
+                for sizes in found
+            )
+            for size in ("1", "3")
+        ]
+        if all(by_size):
+            return "yes"
+        return "yes, one batch size a file" if by_size[0] else "no"
+
+    rows = {
+        f'`format="{format}"`': [model + suffix for model in MODELS]
+        for format, suffix in FORMATS.items()
+    }
+    rows["`export_step`"] = [f"{model}_step.onnx" for model in STREAMS]
+    lines = [
+        f"| | {' | '.join(BACKENDS.values())} |",
+        "|---" * (1 + len(BACKENDS)) + "|",
+    ]
+    for title, names in rows.items():
+        cells = [cell(backend, names) for backend in BACKENDS]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def test_the_docs_have_the_table_of_what_works(results):
+    begin, end = "<!-- table -->\n", "\n<!-- end of table -->"
+    text = DOCS.read_text()
+    before, _, rest = text.partition(begin)
+    found, _, after = rest.partition(end)
+    expected = table(results)
+    if os.environ.get("UPDATE_DOCS"):
+        DOCS.write_text(before + begin + expected + end + after)
+    else:
+        assert found == expected

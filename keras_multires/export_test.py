@@ -1,0 +1,116 @@
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_multires.export import CONVERTERS
+from keras_multires.export import export_step
+from keras_multires.layers import MultiresLayer
+from keras_multires.models import MultiresClassifier
+from keras_multires.tracing import is_exporting
+
+BACKEND = keras.backend.backend()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return MultiresClassifier(
+        3, 30, input_channels=2, hidden_dim=4, num_layers=1
+    )
+
+
+def as_exporter(function, *arguments):
+    """What a function returns below an exporter of the backend."""
+    if BACKEND == "torch":
+        import torch
+
+        class Module(torch.nn.Module):
+            def forward(self, *arguments):
+                return function(*arguments)
+
+        program = torch.export.export(Module(), arguments, strict=False)
+        return program.module()(*arguments)
+    names = {"__name__": "keras.src.export.onnx", "function": function}
+    exec("def call(*arguments): return function(*arguments)", names)
+    return names["call"](*arguments)
+
+
+def test_an_exporter_among_the_callers_is_seen():
+    seen = []
+
+    def look(inputs):
+        seen.append(is_exporting())
+        return inputs + 1
+
+    inputs = ops.ones((1,))
+    look(inputs)
+    as_exporter(look, inputs)
+    assert seen[:2] == [False, True]
+
+
+@pytest.mark.parametrize("algorithm", ["fft", "auto"])
+def test_exporters_get_the_tree(algorithm):
+    inputs = ops.convert_to_tensor(
+        np.random.default_rng(0).normal(size=(1, 600, 2)), dtype="float32"
+    )
+    layer = MultiresLayer(depth=3, activation=None, algorithm=algorithm)
+    before = ops.convert_to_numpy(layer(inputs))
+    tree = MultiresLayer(depth=3, activation=None, algorithm="tree")
+    tree.build(inputs.shape)
+    tree.set_weights(layer.get_weights())
+    expected = ops.convert_to_numpy(tree(inputs))
+    # By rounding alone, but it tells them apart.
+    assert np.any(before != expected)
+    exported = ops.convert_to_numpy(
+        ops.stop_gradient(as_exporter(layer, inputs))
+    )
+    np.testing.assert_array_equal(exported, expected)
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(inputs)), before)
+
+
+@pytest.mark.parametrize("format", CONVERTERS)
+def test_formats_that_the_backend_cannot_write_raise(format, model, tmp_path):
+    if BACKEND in CONVERTERS[format]:
+        return
+    with pytest.raises(ValueError, match=f"the backend {BACKEND} exports to"):
+        model.export(tmp_path / "model", format=format)
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_packages_are_named(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    (package, *_) = CONVERTERS["onnx"][BACKEND]
+    with pytest.raises(ImportError, match=f"pip install {package}"):
+        model.export(tmp_path / "model.onnx", format="onnx")
+    with pytest.raises(ImportError, match=f"pip install {package}"):
+        export_step(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_formats_raise(model, tmp_path):
+    with pytest.raises(ValueError, match="`format`"):
+        model.export(tmp_path / "model", format="pdf")
+
+
+def test_models_that_are_not_built_raise(tmp_path):
+    model = MultiresClassifier(3, 30, hidden_dim=4, num_layers=1)
+    if BACKEND == "torch":
+        with pytest.raises(ValueError, match="`export` needs a built model"):
+            model.export(tmp_path / "model.pt2", format="torch")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("model", {"model": keras.layers.Dense(1)}),
+        ("model", {"model": None}),
+        ("filepath", {"filepath": ""}),
+        ("batch_size", {"batch_size": 0}),
+    ],
+)
+def test_export_step_names_wrong_arguments(name, arguments, model, tmp_path):
+    right = {"model": model, "filepath": tmp_path / "step.onnx"}
+    with pytest.raises(ValueError, match=f"`{name}`"):
+        export_step(**{**right, **arguments})
