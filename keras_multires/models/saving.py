@@ -13,12 +13,14 @@ class Saves:
 
     def get_compile_config(self):
         config = super().get_compile_config()
+        if config is None:
+            return None
         # Keras stores what "auto" came to, and another backend would take it
         # for the user's wish: PyTorch compiles nothing unless asked to.
         default = keras.backend.backend() != "torch"
-        if config is not None and config.get("jit_compile") is default:
+        if config.get("jit_compile") is default:
             config["jit_compile"] = "auto"
-        return config
+        return _for_any_backend(config)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """As `keras.Model.save`; a `.keras` file is there whole or not."""
@@ -39,6 +41,19 @@ class Saves:
                 file.write(buffer.getbuffer())
         else:
             super().save_weights(filepath, overwrite, max_shard_size)
+
+
+def _for_any_backend(config):
+    """A serialized configuration without the classes of one backend.
+
+    On PyTorch, Keras stores its optimizers as such, and would train by PyTorch
+    where another backend loads them.
+    """
+    if isinstance(config, dict):
+        config = {k: _for_any_backend(v) for k, v in config.items()}
+        if str(config.get("module")).startswith("keras.src.backend."):
+            config["module"] = "keras.optimizers"
+    return config
 
 
 class _Weights(io.BytesIO):
