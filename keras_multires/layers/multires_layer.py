@@ -377,7 +377,8 @@ class MultiresLayer(BaseMultires):
                 "transition",
                 transition,
                 (*shape, inputs.shape[2]),
-                precision,
+                # JAX has no float64, unless it is told to.
+                keras.backend.standardize_dtype(signal.dtype),
             )
             outputs, state = streaming.step(
                 signal,
