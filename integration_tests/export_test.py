@@ -126,6 +126,7 @@ def table(results):
 def test_the_docs_have_the_table_of_what_works(results):
     begin, end = "<!-- table -->\n", "\n<!-- end of table -->"
     text = DOCS.read_text()
+    assert text.count(begin) == text.count(end) == 1
     before, _, rest = text.partition(begin)
     found, _, after = rest.partition(end)
     expected = table(results)

@@ -1,5 +1,6 @@
 import pytest
 
+from keras_multires.files import replace_whole
 from keras_multires.files import write_whole
 
 
@@ -26,4 +27,16 @@ def test_an_earlier_file_stays_if_the_new_one_is_not_finished(tmp_path, error):
     with pytest.raises(error):
         write_half()
     assert path.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_opens_files_itself_gets_a_name_of_the_same_suffixes(tmp_path):
+    path = tmp_path / "file.weights.h5"
+    path.write_bytes(b"earlier")
+    with replace_whole(path) as temporary:
+        assert temporary != path
+        assert temporary.suffixes[-2:] == path.suffixes
+        temporary.write_bytes(b"later")
+        assert path.read_bytes() == b"earlier"
+    assert path.read_bytes() == b"later"
     assert list(tmp_path.iterdir()) == [path]
