@@ -63,7 +63,10 @@ def plot_scalogram(
     """
     check_layer(layer, MultiresConv, MultiresLayer)
     channels = layer.scaling_filter.shape[1]
-    inputs = ops.convert_to_numpy(check_tensor("inputs", inputs))
+    inputs = check_tensor("inputs", inputs)
+    # NumPy knows no bfloat16.
+    inputs = ops.cast(inputs, at_least_float32(inputs.dtype))
+    inputs = ops.convert_to_numpy(inputs)
     if inputs.ndim != 2 or inputs.shape[1] != channels or not len(inputs):
         raise ValueError(
             f"`inputs` must have the shape (length, {channels}) with at least "

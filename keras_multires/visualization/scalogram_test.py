@@ -188,6 +188,13 @@ def test_times_are_seconds_with_a_sampling_rate(inputs, axes):
     assert level_labels(axes[1])[-1] == "$b_{1}$  0.02"
 
 
+def test_inputs_in_half_precision_are_drawn(inputs, axes):
+    halved = ops.cast(inputs, "bfloat16")
+    visualization.plot_scalogram(build(), halved, axes=axes)
+    (line,) = axes[0].lines
+    np.testing.assert_allclose(line.get_ydata(), inputs[:, 0], rtol=2**-8)
+
+
 def test_a_silent_channel_is_drawn_as_zero(inputs, axes):
     inputs[:, 0] = 0
     visualization.plot_scalogram(build(), inputs, axes=axes)
