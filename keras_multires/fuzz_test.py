@@ -21,7 +21,9 @@ import time
 import traceback
 import urllib.request
 from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import keras
@@ -91,7 +93,7 @@ class Entry(NamedTuple):
 
     get: Callable  # () -> the function
     kinds: dict
-    always: dict = {}  # noqa: RUF012
+    always: Mapping = MappingProxyType({})
     check: Callable | None = None  # of the result
     # Errors that right arguments may meet.
     errors: tuple = ()
@@ -247,32 +249,29 @@ CLASSIFIER = {
 SMALL = {"hidden_dim": 2, "num_layers": 1, "depth": 1}
 
 
-@functools.cache
-def conv_layer():
-    layer = layers.MultiresConv(depth=2)
+def built(layer):
     layer.build((None, 6, 2))
     return layer
+
+
+@functools.cache
+def conv_layer():
+    return built(layers.MultiresConv(depth=2))
 
 
 @functools.cache
 def layer():
-    layer = layers.MultiresLayer(depth=2)
-    layer.build((None, 6, 2))
-    return layer
+    return built(layers.MultiresLayer(depth=2))
 
 
 @functools.cache
 def block():
-    block = layers.MultiresBlock(depth=2)
-    block.build((None, 6, 2))
-    return block
+    return built(layers.MultiresBlock(depth=2))
 
 
 @functools.cache
 def net():
-    net = models.MultiresNet(**SMALL)
-    net.build((None, 6, 2))
-    return net
+    return built(models.MultiresNet(**SMALL))
 
 
 @functools.cache

@@ -120,6 +120,12 @@ def _check_bank(inputs, scaling_filter, wavelet_filter):
     return inputs, *filters
 
 
+def _check_tree(inputs, scaling_filter, wavelet_filter, counts):
+    """As `_check_bank`, with the counts of the details of each level."""
+    tensors = _check_bank(inputs, scaling_filter, wavelet_filter)
+    return *tensors, check_counts(int(tensors[1].shape[0]), counts)
+
+
 def _check_filters(
     scaling_filter,
     wavelet_filter,
@@ -214,10 +220,9 @@ def multires_memory(inputs, scaling_filter, wavelet_filter, counts):
         ValueError: if the tensors do not fit each other, or `counts` are none
             of a tree.
     """
-    inputs, scaling_filter, wavelet_filter = _check_bank(
-        inputs, scaling_filter, wavelet_filter
+    inputs, scaling_filter, wavelet_filter, counts = _check_tree(
+        inputs, scaling_filter, wavelet_filter, counts
     )
-    counts = check_counts(int(scaling_filter.shape[0]), counts)
     depth = len(counts)
     coefficients = []
     levels = _analysis(
@@ -277,10 +282,9 @@ def tree_readout(
         ValueError: if the tensors do not fit each other, or `counts` are none
             of a tree.
     """
-    inputs, scaling_filter, wavelet_filter = _check_bank(
-        inputs, scaling_filter, wavelet_filter
+    inputs, scaling_filter, wavelet_filter, counts = _check_tree(
+        inputs, scaling_filter, wavelet_filter, counts
     )
-    counts = check_counts(int(scaling_filter.shape[0]), counts)
     memory_weights = _check_memory_weights(
         memory_weights, counts, scaling_filter
     )
