@@ -2,42 +2,16 @@
 
     y[n] = sum_k kernel[k] x[n - k],  n = 0 .. N - 1
 
-is the start of a circular convolution of at least `N + taps - 1` steps, which
-is a product of spectra: `Y = X K`. Both gradients are correlations, products
-with a conjugate: `dX = dY conj(K)`, `dK = sum over the batch of dY conj(X)`.
+is a product of spectra (see `spectra.py`): `Y = X K`. Both gradients are
+correlations, products with a conjugate: `dX = dY conj(K)`,
+`dK = sum over the batch of dY conj(X)`.
 """
 
 from keras import ops
 from keras.backend import standardize_dtype
 
 from keras_multires.argument_checks import check_tensor
-
-
-def fast_fft_length(minimum):
-    """Smallest even number with no prime factor above 5 that is >= `minimum`.
-
-    FFTs of such lengths are fast on every backend.
-    """
-    best = 2 ** max(1, (minimum - 1).bit_length())
-    power_of_5 = 1
-    while power_of_5 < best:
-        odd = power_of_5
-        while odd < best:
-            # The smallest power of two, at least 2, that reaches the minimum.
-            quotient = -(-minimum // odd)
-            best = min(best, odd * 2 ** max(1, (quotient - 1).bit_length()))
-            odd *= 3
-        power_of_5 *= 5
-    return best
-
-
-def _multiply(a, b):
-    """Product of two complex tensors given as pairs of real ones."""
-    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
-
-
-def _conjugate(a):
-    return a[0], -a[1]
+from keras_multires.ops.spectra import spectra
 
 
 def causal_conv(inputs, kernel):
@@ -77,32 +51,32 @@ def causal_conv(inputs, kernel):
             "`kernel` must have at least one tap. "
             f"Received: kernel.shape={tuple(kernel.shape)}"
         )
-    fft_length = fast_fft_length(length + taps - 1)
-
-    def spectrum(tensor):  # (.., time, channels) -> (.., channels, frequency)
-        return ops.rfft(ops.swapaxes(tensor, -1, -2), fft_length)
-
-    def signal(spectrum, steps):  # the inverse, cut to the first steps
-        steps_last = ops.irfft(spectrum, fft_length)[..., :steps]
-        return ops.swapaxes(steps_last, -1, -2)
+    transform = spectra(length)
 
     @ops.custom_gradient
     def convolve(inputs, kernel):
         # Without the stop, TensorFlow's eager tape would record these
         # operations beside the gradient below, and keep every spectrum.
-        factors = (
-            spectrum(ops.stop_gradient(tensor)) for tensor in (inputs, kernel)
+        outputs = transform.inverse(
+            transform.forward(ops.stop_gradient(inputs))
+            * transform.forward(ops.stop_gradient(kernel)),
+            length,
         )
-        outputs = signal(_multiply(*factors), length)
 
         def gradient(*args, upstream=None):
             # PyTorch passes the cotangent by name, after the arguments.
             cotangent = args[0] if upstream is None else upstream
-            cotangent = spectrum(cotangent)
-            by_kernel = _multiply(cotangent, _conjugate(spectrum(inputs)))
-            by_kernel = tuple(ops.sum(part, axis=0) for part in by_kernel)
-            by_inputs = _multiply(cotangent, _conjugate(spectrum(kernel)))
-            return signal(by_inputs, length), signal(by_kernel, taps)
+            cotangent = transform.forward(cotangent)
+            by_kernel = cotangent * transform.conjugate(
+                transform.forward(inputs)
+            )
+            by_inputs = cotangent * transform.conjugate(
+                transform.forward(kernel)
+            )
+            return (
+                transform.inverse(by_inputs, length),
+                transform.inverse(transform.sum(by_kernel), taps),
+            )
 
         return outputs, gradient
 

@@ -1,0 +1,108 @@
+"""Times cases against each other: A B A B, each in a process of its own.
+
+A process of its own gives each case its backend, and its own peak of memory.
+They take turns, so that what slows the machine slows all of them.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+class Contestant:
+    """A process that computes a case.
+
+    Args:
+        case: As in `workloads.build`.
+        backend: Name of the backend of Keras. The plain layer runs on PyTorch
+            whatever it is.
+    """
+
+    def __init__(self, case, backend):
+        self.case = case
+        if case.get("contender", "").startswith("plain"):
+            backend = "torch"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", json.dumps(case)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "KERAS_BACKEND": backend,
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                # Several processes share a GPU.
+                "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+                "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            },
+        )
+        self.first_seconds = self._read()
+
+    def _read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            raise RuntimeError(
+                f"The case {self.case} ended with the exit status "
+                f"{self.process.returncode}."
+            )
+        return json.loads(line)
+
+    def ask(self, question):
+        self.process.stdin.write(question + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def run(cases, backend, rounds=5):
+    """Times cases in turn.
+
+    Args:
+        cases: List of cases, the first of which the others are compared with.
+        backend: Name of the backend.
+        rounds: Integer, turns of each case.
+
+    Returns:
+        List of a dict for each case: the case, `"first_seconds"`, `"seconds"`
+        of each round, `"peak_bytes"`, and against the first case the median
+        `"ratio"` of the seconds, its `"spread"` (lowest and highest round) and
+        `"memory_ratio"`.
+    """
+    # One after the other: several that compile at once slow each other.
+    contestants = [Contestant(case, backend) for case in cases]
+    for contestant in contestants:
+        contestant.seconds = []
+    for _ in range(rounds):
+        for contestant in contestants:
+            contestant.seconds.append(contestant.ask("seconds"))
+    results = []
+    for contestant in contestants:
+        results.append(
+            {
+                **contestant.case,
+                "first_seconds": contestant.first_seconds,
+                "seconds": contestant.seconds,
+                "peak_bytes": contestant.ask("bytes"),
+            }
+        )
+        contestant.end()
+    first = results[0]
+    for result in results[1:]:
+        ratios = [
+            b / a
+            for a, b in zip(first["seconds"], result["seconds"], strict=True)
+        ]
+        result["ratio"] = statistics.median(ratios)
+        result["spread"] = [min(ratios), max(ratios)]
+        result["memory_ratio"] = result["peak_bytes"] / first["peak_bytes"]
+    return results

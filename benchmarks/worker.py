@@ -1,0 +1,117 @@
+"""A process that computes one case, as often as it is asked to.
+
+    python -m benchmarks.worker '{"kind": "layer", ...}'
+
+Each line that it reads is a question, `seconds` or `bytes`, and each line that
+it writes the answer in JSON: first the seconds that building and the first
+computation took, compilation included. `contest.py` asks.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from benchmarks import workloads
+
+# Long enough for a clock, short enough for a change of turns.
+SECONDS_A_TURN = 0.3
+
+
+def seconds(workload):
+    """Seconds of one computation, the mean of a turn."""
+    if _is_on_gpu():
+        return _device_seconds(workload)
+    count, start = 0, time.perf_counter()
+    elapsed = 0
+    while elapsed < SECONDS_A_TURN:
+        workloads.wait(workload())
+        count += 1
+        elapsed = time.perf_counter() - start
+    return elapsed / count
+
+
+def _is_on_gpu():
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _device_seconds(workload, count=10):
+    """By the device's own clock: the host runs ahead of it."""
+    import torch
+
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(count):
+        workload()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end) / 1000 / count
+
+
+def peak_bytes(workload, before):
+    """Most memory that one computation takes, beyond that of the libraries.
+
+    On a GPU what the backend has allocated there, on a CPU what the process
+    holds of the memory of the machine, weights and inputs included.
+    """
+    backend = keras.backend.backend()
+    if _is_on_gpu():
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        workloads.wait(workload())
+        return torch.cuda.max_memory_allocated()
+    if backend == "jax":
+        import jax
+
+        statistics = jax.devices()[0].memory_stats()
+        if statistics is not None:
+            return statistics["peak_bytes_in_use"]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.reset_memory_stats("GPU:0")
+            workloads.wait(workload())
+            return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    # Linux begins a new peak at the memory in use.
+    Path("/proc/self/clear_refs").write_text("5")
+    workloads.wait(workload())
+    return resident_bytes("VmHWM") - before
+
+
+def resident_bytes(name):
+    """A size of the memory of this process that Linux reports, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name):
+            return 1024 * int(line.split()[1])
+    raise KeyError(name)
+
+
+def main(case):
+    # Starts the backend, and imports what Keras imports for it.
+    keras.utils.set_random_seed(0)
+    workloads.wait(ops.sum(ops.ones((8, 8))))
+    before = resident_bytes("VmRSS")
+    start = time.perf_counter()
+    workload = workloads.build(case)
+    workloads.wait(workload())
+    print(json.dumps(time.perf_counter() - start), flush=True)
+    workloads.wait(workload())
+    for question in sys.stdin:
+        if question.strip() == "seconds":
+            answer = seconds(workload)
+        else:
+            answer = peak_bytes(workload, before)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
