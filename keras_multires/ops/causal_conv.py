@@ -2,16 +2,17 @@
 
     y[n] = sum_k kernel[k] x[n - k],  n = 0 .. N - 1
 
-is a product of spectra (see `spectra.py`): `Y = X K`. Both gradients are
+is a product of spectra, `Y = X K`, that of signals which zeros follow
+(`padded_fft.py`) or a twisted one (`twisted_fft.py`). Both gradients are
 correlations, products with a conjugate: `dX = dY conj(K)`,
 `dK = sum over the batch of dY conj(X)`.
 """
 
+import keras
 from keras import ops
 from keras.backend import standardize_dtype
 
 from keras_multires.argument_checks import check_tensor
-from keras_multires.ops.spectra import spectra
 
 
 def causal_conv(inputs, kernel):
@@ -45,39 +46,36 @@ def causal_conv(inputs, kernel):
     kernel = check_tensor(
         "kernel", kernel, ("taps", inputs.shape[2]), dtype, fits="inputs"
     )
-    length, taps = inputs.shape[1], kernel.shape[0]
-    if not taps:
+    if not kernel.shape[0]:
         raise ValueError(
             "`kernel` must have at least one tap. "
             f"Received: kernel.shape={tuple(kernel.shape)}"
         )
-    transform = spectra(length)
+    implementation = _implementation()
 
     @ops.custom_gradient
     def convolve(inputs, kernel):
         # Without the stop, TensorFlow's eager tape would record these
         # operations beside the gradient below, and keep every spectrum.
-        outputs = transform.inverse(
-            transform.forward(ops.stop_gradient(inputs))
-            * transform.forward(ops.stop_gradient(kernel)),
-            length,
+        outputs = implementation.convolve(
+            ops.stop_gradient(inputs), ops.stop_gradient(kernel)
         )
 
         def gradient(*args, upstream=None):
             # PyTorch passes the cotangent by name, after the arguments.
             cotangent = args[0] if upstream is None else upstream
-            cotangent = transform.forward(cotangent)
-            by_kernel = cotangent * transform.conjugate(
-                transform.forward(inputs)
-            )
-            by_inputs = cotangent * transform.conjugate(
-                transform.forward(kernel)
-            )
-            return (
-                transform.inverse(by_inputs, length),
-                transform.inverse(transform.sum(by_kernel), taps),
-            )
+            return implementation.gradients(cotangent, inputs, kernel)
 
         return outputs, gradient
 
     return convolve(inputs, kernel)
+
+
+def _implementation():
+    if keras.backend.backend() == "torch":
+        from keras_multires.ops import padded_fft
+
+        return padded_fft
+    from keras_multires.ops import twisted_fft
+
+    return twisted_fft
