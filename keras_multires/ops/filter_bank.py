@@ -316,6 +316,11 @@ def _phases(kernel):
     return ops.reshape(kernel, (-1, 1, 2, channels))
 
 
+def _first(tensor, count):
+    # A slice of all is work too, above all in the gradient on PyTorch.
+    return tensor if tensor.shape[0] <= count else tensor[:count]
+
+
 def _upsample_and_convolve(coefficients, phases):
     """`up2(coefficients) * kernel` by the phases of the kernel.
 
@@ -372,12 +377,12 @@ def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
         # Coefficient i of a level acts on lags from i * 2**level on.
         reached = -(-length // 2**level)
         level -= 1
-        count = min(approximation.shape[0], reached)
-        detail = memory_weights[weights][:reached]
-        finer = _upsample_and_convolve(approximation[:count], scaling_phases)
+        approximation = _first(approximation, reached)
+        detail = _first(memory_weights[weights], reached)
+        finer = _upsample_and_convolve(approximation, scaling_phases)
         if detail.shape[0]:
             detail = _upsample_and_convolve(detail, wavelet_phases)
             missing = finer.shape[0] - detail.shape[0]
             finer += ops.pad(detail, [(0, missing), (0, 0)])
-        approximation = finer[: 2 * (count - 1) + taps]
-    return approximation[:length]
+        approximation = _first(finer, 2 * (approximation.shape[0] - 1) + taps)
+    return _first(approximation, length)

@@ -31,14 +31,14 @@ def gradients(cotangent, inputs, kernel):
     padded, groups = _groups(inputs, cotangent, by_inputs)
     # PyTorch only notes that a tensor is conjugate, and multiplies slowly then.
     conjugate = _spectrum(kernel, padded).conj().resolve_conj()
-    by_kernel = torch.zeros_like(conjugate)
+    by_kernel = conjugate.new_zeros((padded.shape[0], *conjugate.shape))
     for group, by_outputs, target in groups:
         spectrum = _padded_spectrum(by_outputs, padded)
-        product = _padded_spectrum(group, padded).conj_physical() * spectrum
-        by_kernel = by_kernel + product.sum(0)
+        other = _padded_spectrum(group, padded).conj_physical()
+        by_kernel[: group.shape[0]].addcmul_(spectrum, other)
         product = spectrum * conjugate
         target.copy_(_signal(product, padded, target.shape[1]))
-    return by_inputs, _signal(by_kernel, padded, kernel.shape[0])
+    return by_inputs, _signal(by_kernel.sum(0), padded, kernel.shape[0])
 
 
 def _groups(*tensors):
