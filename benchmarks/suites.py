@@ -1,0 +1,114 @@
+"""What the benchmark measures: groups of cases that take turns.
+
+Each suite is a function of the backend, of whether the run must be quick, and
+of the fields that all cases share. It yields a list of results for each group,
+as `contest.run` returns them.
+"""
+
+import itertools
+
+import numpy as np
+
+from benchmarks import contest
+
+# Time steps, besides those of the paper's models.
+LENGTHS = tuple(4**exponent for exponent in range(5, 10))
+GRID_LENGTHS = tuple(4**exponent for exponent in range(2, 9))
+GRID_SHAPES = ((1, 16), (16, 16), (1, 256), (8, 256))  # batch size, channels
+# Beyond it, a case takes no more than time.
+LARGEST_INPUTS = 2**24
+STEPS = {"scifar": 8, "listops": 4, "ptbxl_all": 16, "density": 1}  # batch size
+
+
+def layer(backend, quick, **shared):
+    """One layer against the plain one and what Keras has, forward and back."""
+    for backward in (True,) if quick else (True, False):
+        case = {
+            "kind": "layer",
+            "batch_size": 8,
+            "length": 1024,
+            "channels": 256,
+            "backward": backward,
+            **shared,
+        }
+        contenders = ["multires", "plain", "attention"]
+        if not quick:  # on PyTorch, a step after the other takes many seconds
+            contenders += ["lstm", "gru"]
+        cases = [{**case, "contender": name} for name in contenders]
+        yield contest.run(cases, backend, rounds=3 if quick else 7)
+
+
+def step(backend, quick, **shared):
+    """Training steps of the paper's models against plain ones."""
+    for preset in ("scifar",) if quick else STEPS:
+        case = {
+            "kind": "step",
+            "preset": preset,
+            "batch_size": STEPS[preset],
+            **shared,
+        }
+        cases = [{**case, "contender": name} for name in ("multires", "plain")]
+        yield contest.run(cases, backend, rounds=2 if quick else 5)
+
+
+def lengths(backend, quick, **shared):
+    """Time and memory of longer and longer sequences, forward and back."""
+    for length in LENGTHS[1::2] if quick else LENGTHS:
+        case = {
+            "kind": "layer",
+            "batch_size": 1,
+            "length": length,
+            "channels": 64,
+            "backward": True,
+            **shared,
+        }
+        contenders = ("multires",) if quick else ("multires", "plain")
+        cases = [{**case, "contender": name} for name in contenders]
+        yield contest.run(cases, backend, rounds=2 if quick else 5)
+
+
+def auto(backend, quick, **shared):
+    """The tree against the FFT, over lengths, channels and batch sizes."""
+    if quick:
+        return
+    for (batch_size, channels), length in itertools.product(
+        GRID_SHAPES, GRID_LENGTHS
+    ):
+        if batch_size * channels * length > LARGEST_INPUTS:
+            continue
+        case = {
+            "kind": "layer",
+            "contender": "multires",
+            "batch_size": batch_size,
+            "length": length,
+            "channels": channels,
+            "backward": True,
+            **shared,
+        }
+        cases = [{**case, "algorithm": name} for name in ("tree", "fft")]
+        yield contest.run(cases, backend, rounds=5)
+
+
+def streaming(backend, quick, **shared):
+    """One step of a stream, against the length of what it remembers."""
+    for batch_size in (1, 64):
+        for depth in (6, 14) if quick else range(6, 17, 2):
+            case = {
+                "kind": "stream",
+                "contender": "multires",
+                "depth": depth,
+                "batch_size": batch_size,
+                **shared,
+            }
+            yield contest.run([case], backend, rounds=3)
+
+
+SUITES = {
+    suite.__name__: suite for suite in (layer, step, lengths, auto, streaming)
+}
+
+
+def slope(points):
+    """Slope of a straight line through `(x, y)` pairs, both on log axes."""
+    x, y = np.log(np.asarray(points, dtype=float)).T
+    return float(np.polyfit(x, y, 1)[0])
