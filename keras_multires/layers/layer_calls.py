@@ -1,7 +1,6 @@
 import keras
-from keras import ops
 
-from keras_multires.ops.precision import at_least_float32
+from keras_multires.ops.activations import layer_norm
 
 
 def run_layer(layer, inputs):
@@ -43,19 +42,8 @@ def run_layer_norm(layer, inputs):
     if keras.backend.backend() == "torch":
         import torch
 
-        if torch.jit.is_tracing():
-            return _traced_layer_norm(layer, inputs)
-    return layer(inputs)
-
-
-def _traced_layer_norm(layer, inputs):
-    # By the tracer of its older ONNX exporter, which Keras takes for batches of
-    # any size, PyTorch finds no number of channels in Keras's own.
-    precision = at_least_float32(inputs.dtype)
-    outputs = ops.cast(inputs, precision)
-    outputs -= ops.mean(outputs, axis=-1, keepdims=True)
-    variance = ops.mean(ops.square(outputs), axis=-1, keepdims=True)
-    outputs *= ops.rsqrt(variance + layer.epsilon)
-    outputs = outputs * ops.cast(layer.gamma, precision)
-    outputs += ops.cast(layer.beta, precision)
-    return ops.cast(outputs, inputs.dtype)
+        # By the tracer of its older ONNX exporter, which Keras takes for
+        # batches of any size, PyTorch finds no number of channels in Keras's.
+        if not torch.jit.is_tracing():
+            return layer(inputs)
+    return layer_norm(inputs, layer.gamma, layer.beta, layer.epsilon)

@@ -127,7 +127,10 @@ def test_dropout_after_the_gate_drops_whole_channels(monkeypatch):
     inputs = np.random.default_rng(0).normal(size=(8, 12, 16))
     block = MultiresBlock(dropout=0.5)
     block.build(inputs.shape)
-    monkeypatch.setattr(block.norm, "call", lambda outputs: outputs)
+    monkeypatch.setattr(
+        "keras_multires.layers.multires_block.run_layer_norm",
+        lambda layer, outputs: outputs,
+    )
     block.multires_layer.dropout = 0.0
     whole = ops.convert_to_numpy(block(inputs)) - inputs
 

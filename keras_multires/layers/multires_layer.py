@@ -11,11 +11,11 @@ from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.base_multires import BaseMultires
 from keras_multires.ops import streaming
+from keras_multires.ops.activations import gelu
 from keras_multires.ops.causal_conv import causal_conv
 from keras_multires.ops.filter_bank import synthesis
 from keras_multires.ops.filter_bank import tree_readout
 from keras_multires.ops.precision import at_least_float32
-from keras_multires.ops.precision import gelu
 from keras_multires.ops.precision import limit
 from keras_multires.ops.precision import tree_precision
 from keras_multires.tracing import is_exporting

@@ -371,14 +371,16 @@ def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
     )
     scaling_phases = _phases(scaling_filter)
     wavelet_phases = _phases(wavelet_filter)
-    approximation = memory_weights[:1]
     level = len(counts)
-    for weights in level_slices(counts):
+    # One operation, where a slice a level would be many for a compiler.
+    starts = [weights.start for weights in level_slices(counts)]
+    approximation, *details = ops.split(memory_weights, starts)
+    for detail in details:
         # Coefficient i of a level acts on lags from i * 2**level on.
         reached = -(-length // 2**level)
         level -= 1
         approximation = _first(approximation, reached)
-        detail = _first(memory_weights[weights], reached)
+        detail = _first(detail, reached)
         finer = _upsample_and_convolve(approximation, scaling_phases)
         if detail.shape[0]:
             detail = _upsample_and_convolve(detail, wavelet_phases)

@@ -1,8 +1,6 @@
 import keras
 from keras import ops
 
-from keras_multires.tracing import is_exporting
-
 
 def at_least_float32(dtype):
     """The dtype for sums that half precision cannot hold.
@@ -30,16 +28,3 @@ def limit(inputs, dtype):
         largest = 65504.0
         inputs = ops.clip(inputs, -largest, largest)
     return ops.cast(inputs, dtype)
-
-
-def gelu(inputs):
-    """Exact (erf) GELU, exact in float64 too.
-
-    TensorFlow's own rounds its constant to float32 whatever the dtype of the
-    inputs, an error of 5e-9; and it computes erfc, which ONNX does not have.
-    """
-    is_double = keras.backend.standardize_dtype(inputs.dtype) == "float64"
-    is_erfc = keras.backend.backend() == "tensorflow" and is_exporting()
-    if not is_double and not is_erfc:
-        return ops.gelu(inputs, approximate=False)
-    return 0.5 * inputs * (1 + ops.erf(inputs * 0.5**0.5))
