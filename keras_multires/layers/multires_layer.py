@@ -349,8 +349,9 @@ class MultiresLayer(BaseMultires):
             transition: Optional result of the method `transition`, for single
                 steps with weights that do not change in between: it takes
                 longer to compute than a step.
-            in_place: Whether `state` may be overwritten, which saves PyTorch a
-                copy for a single step.
+            in_place: Whether `state` may be overwritten, so that it cannot be
+                used again. That saves a copy for a single step: on PyTorch,
+                and on JAX in the compiled `step` of a model.
 
         Returns:
             `(outputs, state)`: a float tensor of the shape of `inputs`, and the

@@ -10,7 +10,7 @@ from keras_multires.argument_checks import check_tensor
 from keras_multires.value_checks import has_values
 
 
-def compiled(model, function, state=()):
+def compiled(model, function, state=(), overwritten=()):
     """`function` of tensors, compiled where the backend compiles.
 
     Gradients are not taken, and the function must not change any weight. The
@@ -22,12 +22,14 @@ def compiled(model, function, state=()):
             `state`.
         state: Variables that `function` may change and that are none of the
             model's.
+        overwritten: Places of arguments that are not used again, so that JAX
+            may write its results there.
 
     Returns:
         A function of the same arguments.
     """
     wrap = {"jax": _jax, "tensorflow": _tensorflow, "torch": _torch}
-    return wrap[keras.backend.backend()](model, function, state)
+    return wrap[keras.backend.backend()](model, function, state, overwritten)
 
 
 def compiled_step(step):
@@ -39,7 +41,7 @@ def compiled_step(step):
 
     Args:
         step: Method of `inputs`, `state` and further optional arguments, of
-            which `in_place` is for PyTorch alone.
+            which `in_place` is whether the state may be overwritten.
 
     Returns:
         A method of the same arguments.
@@ -62,10 +64,9 @@ def compiled_step(step):
             or not has_values(inputs)
         ):
             return step(self, inputs, state, *arguments, **options)
-        if not hasattr(self, "_compiled_step"):
-            self._compiled_step = compiled(self, functools.partial(step, self))
         bound = signature.bind(self, inputs, state, *arguments, **options)
-        check_boolean("in_place", bound.arguments.pop("in_place", False))
+        in_place = bound.arguments.pop("in_place", False)
+        check_boolean("in_place", in_place)
         # Compilers have errors of their own for what is no tensor.
         for name in ("state", "transition"):
             value = bound.arguments.get(name)
@@ -73,15 +74,25 @@ def compiled_step(step):
                 bound.arguments[name] = keras.tree.map_structure(
                     functools.partial(check_tensor, name), value
                 )
-        return self._compiled_step(*bound.args[1:])
+        name = "_step_in_place" if in_place else "_compiled_step"
+        if not hasattr(self, name):
+            function = functools.partial(step, self)
+            # Of the arguments, the state is the second.
+            overwritten = (1,) if in_place else ()
+            run = compiled(self, function, overwritten=overwritten)
+            setattr(self, name, run)
+        return getattr(self, name)(*bound.args[1:])
 
     return method
 
 
-def _jax(model, function, state):
+def _jax(model, function, state, overwritten):
     import jax
 
-    @jax.jit
+    # The first argument is the weights.
+    donated = tuple(1 + place for place in overwritten)
+
+    @functools.partial(jax.jit, donate_argnums=donated)
     def pure(values, *arguments):
         # Read from the variables, values would become constants.
         mapping = list(zip([*model.variables, *state], values, strict=True))
@@ -100,14 +111,14 @@ def _jax(model, function, state):
     return call
 
 
-def _tensorflow(model, function, state):
+def _tensorflow(model, function, state, overwritten):
     import tensorflow as tf
 
     # Without XLA a loop copies the whole state at each step.
     return tf.function(function, autograph=False, jit_compile=True)
 
 
-def _torch(model, function, state):
+def _torch(model, function, state, overwritten):
     import torch
 
     return torch.no_grad()(function)

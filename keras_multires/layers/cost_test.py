@@ -1,0 +1,121 @@
+"""What the layer costs, by counts that do not depend on a clock.
+
+Each limit is what the code needed when it was last made faster, rounded up by
+some percent. A change that exceeds one made the layer slower, or a new version
+of a backend compiles it otherwise: look which, with `python -m benchmarks`.
+"""
+
+import re
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_multires.layers import MultiresLayer
+
+BATCH_SIZE, LENGTH, CHANNELS = 4, 256, 8
+BYTES = 4 * BATCH_SIZE * LENGTH * CHANNELS  # of the inputs
+
+
+def jax_costs(layer, inputs, cotangent):
+    import jax
+
+    trainable = [v.value for v in layer.trainable_variables]
+
+    def both(trainable, inputs):
+        def forward(trainable, inputs):
+            return layer.stateless_call(trainable, [], inputs)[0]
+
+        outputs, gradient = jax.vjp(forward, trainable, inputs)
+        return outputs, gradient(cotangent)
+
+    compiled = jax.jit(both).lower(trainable, inputs).compile()
+    shapes = re.findall(r"= c64\[([\d,]+)\]\S* fft\(", compiled.as_text())
+    return {
+        "FFTs of the batch": sum(s.count(",") == 2 for s in shapes),
+        "FFTs": len(shapes),
+        "FLOPs": compiled.cost_analysis()["flops"],
+        "bytes": compiled.memory_analysis().temp_size_in_bytes,
+    }
+
+
+def tensorflow_costs(layer, inputs, cotangent):
+    import tensorflow as tf
+
+    @tf.function
+    def both(inputs, cotangent):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs)
+        wanted = [inputs, *[v.value for v in layer.trainable_variables]]
+        return outputs, tape.gradient(outputs, wanted, cotangent)
+
+    graph = both.get_concrete_function(inputs, cotangent).graph
+    operations = graph.get_operations()
+    ffts = [o for o in operations if o.type in ("FFT", "IFFT")]
+    return {
+        "FFTs of the batch": sum(len(o.outputs[0].shape) == 3 for o in ffts),
+        "FFTs": len(ffts),
+        "operations": len([o for o in operations if o.type != "Const"]),
+    }
+
+
+def torch_costs(layer, inputs, cotangent):
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Count(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.operations = []
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            outputs = function(*args, **(kwargs or {}))
+            self.operations.append((function.__name__, outputs))
+            return outputs
+
+    inputs.requires_grad_()
+    wanted = [inputs, *[v.value for v in layer.trainable_variables]]
+    with Count() as count:
+        torch.autograd.grad(layer(inputs), wanted, cotangent)
+    ffts = [o for name, o in count.operations if name.startswith("_fft")]
+    return {
+        "FFTs of the batch": sum(outputs.ndim == 3 for outputs in ffts),
+        "FFTs": len(ffts),
+        "operations": len(count.operations),
+    }
+
+
+LIMITS = {
+    # XLA finds that the gradient computes two spectra anew, and keeps them.
+    "jax": {
+        "FFTs of the batch": 4,
+        "FFTs": 6,
+        "FLOPs": 3.3e6,
+        "bytes": 7 * BYTES,
+    },
+    "tensorflow": {"FFTs of the batch": 5, "FFTs": 8, "operations": 380},
+    "torch": {"FFTs of the batch": 5, "FFTs": 8, "operations": 365},
+}
+
+
+def test_the_cost_of_a_layer_does_not_grow():
+    random = np.random.default_rng(0)
+    inputs, cotangent = (
+        ops.cast(random.normal(size=(BATCH_SIZE, LENGTH, CHANNELS)), "float32")
+        for _ in range(2)
+    )
+    layer = MultiresLayer(algorithm="fft")
+    layer.build(inputs.shape)
+    backend = keras.backend.backend()
+    measure = {
+        "jax": jax_costs,
+        "tensorflow": tensorflow_costs,
+        "torch": torch_costs,
+    }[backend]
+
+    costs = measure(layer, inputs, cotangent)
+
+    assert costs.keys() == LIMITS[backend].keys()
+    for name, cost in costs.items():
+        assert 0 < cost <= LIMITS[backend][name], (name, cost)
