@@ -48,6 +48,7 @@ def draw_ratios(results):
         return None
     labels = {
         "plain": "plain\nPyTorch",
+        "plain-compiled": "plain,\ncompiled",
         "lstm": "LSTM",
         "gru": "GRU",
         "attention": "attention",

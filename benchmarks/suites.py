@@ -16,44 +16,67 @@ LENGTHS = tuple(4**exponent for exponent in range(5, 10))
 GRID_LENGTHS = tuple(4**exponent for exponent in range(2, 9))
 GRID_SHAPES = ((1, 16), (16, 16), (1, 256), (8, 256))  # batch size, channels
 # Beyond it, a case takes no more than time.
-LARGEST_INPUTS = 2**24
+LARGEST_INPUTS = 2**22
 STEPS = {"scifar": 8, "listops": 4, "ptbxl_all": 16, "density": 1}  # batch size
 
 
-def layer(backend, quick, **shared):
-    """One layer against the plain one and what Keras has, forward and back."""
+def layer(backend, quick, contenders=(), **shared):
+    """One layer against the plain one and what Keras has, forward and back.
+
+    Args:
+        backend: Name of the backend.
+        quick: Whether the run must be quick.
+        contenders: Names in `workloads.build`, besides the usual.
+        **shared: Fields of all cases.
+    """
     for backward in (True,) if quick else (True, False):
         case = {
             "kind": "layer",
             "batch_size": 8,
             "length": 1024,
             "channels": 256,
+            "kernel_size": 2,
             "backward": backward,
             **shared,
         }
-        contenders = ["multires", "plain", "attention"]
+        names = ["multires", "plain", "attention", *contenders]
         if not quick:  # on PyTorch, a step after the other takes many seconds
-            contenders += ["lstm", "gru"]
-        cases = [{**case, "contender": name} for name in contenders]
+            names += ["lstm", "gru"]
+        cases = [{**case, "contender": name} for name in names]
         yield contest.run(cases, backend, rounds=3 if quick else 7)
 
 
-def step(backend, quick, **shared):
-    """Training steps of the paper's models against plain ones."""
-    for preset in ("scifar",) if quick else STEPS:
+def step(backend, quick, batch_sizes=None, **shared):
+    """Training steps of the paper's models against plain ones.
+
+    Args:
+        backend: Name of the backend.
+        quick: Whether the run must be quick.
+        batch_sizes: Dict, the batch size of each preset. Defaults to `STEPS`.
+        **shared: Fields of all cases.
+    """
+    batch_sizes = batch_sizes or STEPS
+    for preset in list(batch_sizes)[: 1 if quick else None]:
         case = {
             "kind": "step",
             "preset": preset,
-            "batch_size": STEPS[preset],
+            "batch_size": batch_sizes[preset],
             **shared,
         }
         cases = [{**case, "contender": name} for name in ("multires", "plain")]
         yield contest.run(cases, backend, rounds=2 if quick else 5)
 
 
-def lengths(backend, quick, **shared):
-    """Time and memory of longer and longer sequences, forward and back."""
-    for length in LENGTHS[1::2] if quick else LENGTHS:
+def lengths(backend, quick, lengths=LENGTHS, **shared):
+    """Time and memory of longer and longer sequences, forward and back.
+
+    Args:
+        backend: Name of the backend.
+        quick: Whether the run must be quick.
+        lengths: Time steps.
+        **shared: Fields of all cases.
+    """
+    for length in lengths[1::2] if quick else lengths:
         case = {
             "kind": "layer",
             "batch_size": 1,
@@ -86,7 +109,7 @@ def auto(backend, quick, **shared):
             **shared,
         }
         cases = [{**case, "algorithm": name} for name in ("tree", "fft")]
-        yield contest.run(cases, backend, rounds=5)
+        yield contest.run(cases, backend, rounds=3)
 
 
 def streaming(backend, quick, **shared):

@@ -38,7 +38,7 @@ def build(case):
         A function of no arguments.
     """
     keras.config.set_dtype_policy(case.get("dtype_policy", "float32"))
-    kinds = {"layer": _layer, "step": _step, "stream": _stream}
+    kinds = {"layer": _layer, "step": _step, "stream": _stream, "copy": _copy}
     return kinds[case["kind"]](case)
 
 
@@ -259,6 +259,18 @@ def _stream(case):
         return outputs
 
     return step
+
+
+def _copy(case):
+    """A copy of what would be the inputs of a layer, doubled on the way."""
+    inputs = _random(case["batch_size"], case["length"], case["channels"])
+    inputs = ops.cast(inputs, keras.config.dtype_policy().compute_dtype)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        double = jax.jit(lambda inputs: 2 * inputs)
+        return lambda: double(inputs)
+    return lambda: 2 * inputs
 
 
 def wait(outputs):
