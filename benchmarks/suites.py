@@ -40,10 +40,13 @@ def layer(backend, quick, contenders=(), **shared):
             **shared,
         }
         names = ["multires", "plain", "attention", *contenders]
-        if not quick:  # on PyTorch, a step after the other takes many seconds
-            names += ["lstm", "gru"]
         cases = [{**case, "contender": name} for name in names]
         yield contest.run(cases, backend, rounds=3 if quick else 7)
+        if backward and not quick:
+            # Apart, and seldom: on PyTorch they take many seconds.
+            names = ("multires", "lstm", "gru")
+            cases = [{**case, "contender": name} for name in names]
+            yield contest.run(cases, backend, rounds=2)
 
 
 def step(backend, quick, batch_sizes=None, **shared):

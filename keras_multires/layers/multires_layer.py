@@ -22,10 +22,15 @@ from keras_multires.tracing import is_exporting
 
 ALGORITHMS = ("auto", "fft", "tree")
 
-# Shortest sequence, in time steps, for which "auto" takes the FFT: where its
-# forward and backward pass got faster than the tree's, compiled as Keras
-# compiles by default, on 2 CPU cores, 8 x 64 channels, kernel_size=2.
-FFT_FROM_LENGTH = {"jax": 512, "tensorflow": 16, "torch": 128}
+# "auto" takes the FFT for sequences of so many time steps or more, if the inputs
+# hold so many numbers or more. Forward and backward, compiled as Keras compiles
+# by default, on 2 CPU cores, the FFT was as fast as the tree or faster from the
+# shortest sequences on that were tried, 16 steps; but PyTorch, which compiles
+# nothing, takes longer to call the many small operations of the synthesis than
+# to run the tree on few numbers. The measurements, over lengths, channels and
+# batch sizes, are the suite "auto" in `benchmarks/results`.
+FFT_FROM_LENGTH = 16
+FFT_FROM_SIZE = {"jax": 1, "tensorflow": 1, "torch": 2**15}
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -70,7 +75,7 @@ class MultiresLayer(BaseMultires):
         dropout: Float in [0, 1), the fraction of channels that training drops
             for a whole sequence.
         algorithm: `"tree"`, `"fft"`, or `"auto"` for the faster one at the
-            length at hand. The tree is exactly causal and needs no FFT; in
+            shape at hand. The tree is exactly causal and needs no FFT; in
             the FFT a rounding error of the order of the dtype's precision
             spreads over the sequence, and it runs in float32 at least. Where
             the length is unknown, and in what `Model.export` writes, `"auto"`
@@ -211,7 +216,7 @@ class MultiresLayer(BaseMultires):
 
     def call(self, inputs, mask=None, training=None):
         inputs = self._prepare(inputs, mask)
-        if self._runs_fft(*inputs.shape[:2]):
+        if self._runs_fft(*inputs.shape):
             precision = at_least_float32(inputs.dtype)
             outputs = causal_conv(
                 ops.cast(inputs, precision),
@@ -245,13 +250,19 @@ class MultiresLayer(BaseMultires):
             return gelu(inputs)
         return self.activation(inputs)
 
-    def _runs_fft(self, batch_size, length):
+    def _runs_fft(self, batch_size, length, channels):
         # There is no FFT of nothing.
         if batch_size == 0 or not length or self.algorithm == "tree":
             return False
-        shortest = FFT_FROM_LENGTH[keras.backend.backend()]
-        if self.algorithm == "auto" and length < shortest:
-            return False
+        if self.algorithm == "auto":
+            smallest = FFT_FROM_SIZE[keras.backend.backend()]
+            # A batch of unknown size is taken for a large one.
+            is_small = (
+                batch_size is not None
+                and batch_size * length * channels < smallest
+            )
+            if length < FFT_FROM_LENGTH or is_small:
+                return False
         # ONNX and LiteRT know no FFT.
         return not is_exporting()
 

@@ -13,6 +13,7 @@ from conftest import MODES
 from conftest import run_function
 from keras_multires.layers import multires_layer
 from keras_multires.layers.multires_layer import FFT_FROM_LENGTH
+from keras_multires.layers.multires_layer import FFT_FROM_SIZE
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.ops.causal_conv import causal_conv
 from keras_multires.ops.memory import tree_size
@@ -20,6 +21,8 @@ from keras_multires.ops.memory import tree_size
 GOLDEN_LAYERS = sorted(path.stem for path in GOLDEN.glob("layer_*.npz"))
 # Without the files there would be nothing to compare with, and no complaint.
 assert len(GOLDEN_LAYERS) == 8
+# Of one sequence of one channel, where "auto" takes the FFT.
+SHORTEST = max(FFT_FROM_LENGTH, FFT_FROM_SIZE[BACKEND])
 WEIGHTS = ("scaling_filter", "wavelet_filter", "memory_weights", "skip_weights")
 
 
@@ -123,8 +126,8 @@ def test_tree_is_fft_is_a_slow_convolution_with_the_kernel(configuration, seed):
     [
         ("tree", 4096, False),
         ("fft", 1, True),
-        ("auto", FFT_FROM_LENGTH[BACKEND], True),
-        ("auto", FFT_FROM_LENGTH[BACKEND] - 1, False),
+        ("auto", SHORTEST, True),
+        ("auto", SHORTEST - 1, False),
     ],
 )
 def test_algorithm_decides_between_tree_and_fft(
