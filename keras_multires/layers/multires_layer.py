@@ -22,13 +22,13 @@ from keras_multires.tracing import is_exporting
 
 ALGORITHMS = ("auto", "fft", "tree")
 
-# "auto" takes the FFT for sequences of so many time steps or more, if the inputs
-# hold so many numbers or more. Forward and backward, compiled as Keras compiles
-# by default, on 2 CPU cores, the FFT was as fast as the tree or faster from the
-# shortest sequences on that were tried, 16 steps; but PyTorch, which compiles
-# nothing, takes longer to call the many small operations of the synthesis than
-# to run the tree on few numbers. The measurements, over lengths, channels and
-# batch sizes, are the suite "auto" in `benchmarks/results`.
+# "auto" takes the FFT for sequences of so many time steps or more, where the
+# inputs hold so many numbers or more. Forward and backward, compiled as Keras
+# compiles by default, on 2 CPU cores, the FFT was as fast as the tree or faster
+# from the shortest sequences on that were tried, 16 steps; but PyTorch, which
+# compiles nothing, takes longer to call the many small operations of the
+# synthesis than to run the tree on few numbers. The measurements, over lengths,
+# channels and batch sizes, are under "auto" in `benchmarks/results`.
 FFT_FROM_LENGTH = 16
 FFT_FROM_SIZE = {"jax": 1, "tensorflow": 1, "torch": 2**15}
 
