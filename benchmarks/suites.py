@@ -41,7 +41,7 @@ def layer(backend, quick, contenders=(), **shared):
         }
         names = ["multires", "plain", "attention", *contenders]
         cases = [{**case, "contender": name} for name in names]
-        yield contest.run(cases, backend, rounds=3 if quick else 7)
+        yield contest.run(cases, backend, rounds=3 if quick else 5)
         if backward and not quick:
             # Apart, and seldom: on PyTorch they take many seconds.
             names = ("multires", "lstm", "gru")
@@ -67,7 +67,7 @@ def step(backend, quick, batch_sizes=None, **shared):
             **shared,
         }
         cases = [{**case, "contender": name} for name in ("multires", "plain")]
-        yield contest.run(cases, backend, rounds=2 if quick else 5)
+        yield contest.run(cases, backend, rounds=2 if quick else 3)
 
 
 def lengths(backend, quick, lengths=LENGTHS, **shared):
@@ -90,7 +90,7 @@ def lengths(backend, quick, lengths=LENGTHS, **shared):
         }
         contenders = ("multires",) if quick else ("multires", "plain")
         cases = [{**case, "contender": name} for name in contenders]
-        yield contest.run(cases, backend, rounds=2 if quick else 5)
+        yield contest.run(cases, backend, rounds=2 if quick else 3)
 
 
 def auto(backend, quick, **shared):
