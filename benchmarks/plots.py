@@ -33,6 +33,17 @@ def _figure(columns):
     return figure, figure.subplots(1, columns, squeeze=False)[0]
 
 
+def _plain_numbers(axis):
+    """Ticks of a log axis as 2, 5, 10 rather than powers of ten."""
+    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def draw_ratios(results):
     """How many times as long, and as much memory, as ours the others take."""
     groups = {}
@@ -84,13 +95,17 @@ def draw_ratios(results):
             )
         axis.axhline(1, color="black", linewidth=0.8)
         axis.set_yscale("log")
+        _plain_numbers(axis.yaxis)
         axis.set_xticks(
             range(len(groups)),
             [labels.get(name, name) for name in groups],
             fontsize=8,
         )
-        axis.set_ylabel(f"{title}, multiples of MultiresLayer's")
-    axes[0].legend()
+        axis.set_ylabel(f"{title}, multiples of ours")
+    axes[0].set_title(
+        "a layer, 8 x 1,024 x 256, and training steps", fontsize=9
+    )
+    axes[0].legend(fontsize=8)
     return figure
 
 
@@ -128,8 +143,12 @@ def draw_lengths(results):
         axis.set(
             xscale="log", yscale="log", xlabel="length / steps", ylabel=label
         )
+        lengths = [r["length"] for r in curves[0][-1]]
+        axis.set_xticks(lengths, [f"{length:,}" for length in lengths])
+        axis.minorticks_off()
+        _plain_numbers(axis.yaxis)
         axis.legend(fontsize=8)
-    axes[0].set_title("forward and backward, 1 x length x 64")
+    axes[0].set_title("1 x length x 64, forward and backward", fontsize=9)
     return figure
 
 
@@ -162,5 +181,6 @@ def draw_streaming(results):
         ylabel="time of a step / µs",
         title="MultiresNet.step, 2 blocks of 64 channels",
     )
+    _plain_numbers(axes[0].yaxis)
     axes[0].legend(fontsize=8)
     return figure
