@@ -246,3 +246,49 @@ def test_a_batch_with_too_few_sequences_is_a_usage_error(
     else:
         with pytest.raises(click.UsageError, match="the last batch has 2"):
             Devices(3).check_sizes(num_sequences, batch_size)
+
+
+SHARED_FFT = """
+import jax
+import keras
+import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
+
+from keras_multires.ops import causal_conv
+
+devices = keras.distribution.list_devices()
+assert len(devices) == 2
+keras.distribution.set_distribution(keras.distribution.DataParallel(devices))
+mesh = jax.sharding.Mesh(jax.devices(), ("batch",))
+inputs = np.random.default_rng(0).normal(size=(4, 64, 3)).astype("float32")
+kernel = inputs[0]
+
+
+def both(inputs, kernel):
+    outputs, gradient = jax.vjp(causal_conv, inputs, kernel)
+    return outputs, *gradient(outputs)
+
+
+compiled = jax.jit(both).lower(
+    jax.device_put(inputs, NamedSharding(mesh, PartitionSpec("batch"))),
+    jax.device_put(kernel, NamedSharding(mesh, PartitionSpec())),
+).compile()
+assert "all-gather" not in compiled.as_text()
+assert "c64[2,3,64]" in compiled.as_text()  # half of the batch on each
+"""
+
+
+def test_jax_devices_compute_the_ffts_of_their_own_share():
+    result = subprocess.run(
+        [sys.executable, "-c", SHARED_FFT],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        },
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]

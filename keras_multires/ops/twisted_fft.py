@@ -12,6 +12,7 @@ Source: "right-angle convolution" in Crandall and Fagin, "Discrete weighted
 transforms and large-integer arithmetic", Mathematics of Computation 62, 1994.
 """
 
+import functools
 from types import SimpleNamespace
 
 import keras
@@ -48,11 +49,14 @@ def _complex():
         import jax
         from jax import numpy as jnp
 
+        fft, ifft = jnp.fft.fft, jnp.fft.ifft
+        if keras.distribution.distribution() is not None:
+            fft, ifft = (_partitioned(function) for function in (fft, ifft))
         return SimpleNamespace(
             complex=jax.lax.complex,
             conj=jnp.conj,
-            fft=jnp.fft.fft,
-            ifft=jnp.fft.ifft,
+            fft=fft,
+            ifft=ifft,
             real=jnp.real,
             sum=jnp.sum,
         )
@@ -66,6 +70,31 @@ def _complex():
         real=tf.math.real,
         sum=tf.reduce_sum,
     )
+
+
+@functools.cache
+def _partitioned(function):
+    """An FFT of the last axis that each device computes for its own share.
+
+    By itself, JAX gathers the whole batch on every device for an FFT, and on a
+    CPU hands it over in a layout that its FFT refuses.
+    """
+    from jax.experimental.custom_partitioning import custom_partitioning
+
+    def transform(tensor):
+        return function(tensor)
+
+    def partition(mesh, arguments, result):
+        shardings = tuple(argument.sharding for argument in arguments)
+        return mesh, transform, result.sharding, shardings
+
+    partitioned = custom_partitioning(transform)
+    partitioned.def_partition(
+        partition=partition,
+        sharding_rule="... t -> ... f",
+        need_replication_factors=("t", "f"),
+    )
+    return partitioned
 
 
 def _quarter_turn(steps, fft_length, dtype):
