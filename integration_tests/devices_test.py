@@ -259,7 +259,9 @@ from keras_multires.ops import causal_conv
 
 devices = keras.distribution.list_devices()
 assert len(devices) == 2
-keras.distribution.set_distribution(keras.distribution.DataParallel(devices))
+keras.distribution.set_distribution(
+    keras.distribution.DataParallel(devices=devices)
+)
 mesh = jax.sharding.Mesh(jax.devices(), ("batch",))
 inputs = np.random.default_rng(0).normal(size=(4, 64, 3)).astype("float32")
 kernel = inputs[0]
