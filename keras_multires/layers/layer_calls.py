@@ -1,6 +1,7 @@
 import keras
 
 from keras_multires.ops.activations import layer_norm
+from keras_multires.tracing import is_exporting
 
 
 def run_layer(layer, inputs):
@@ -46,4 +47,7 @@ def run_layer_norm(layer, inputs):
         # batches of any size, PyTorch finds no number of channels in Keras's.
         if not torch.jit.is_tracing():
             return layer(inputs)
+    elif is_exporting():
+        # What exporters know well; there is no gradient to be lean.
+        return layer(inputs)
     return layer_norm(inputs, layer.gamma, layer.beta, layer.epsilon)

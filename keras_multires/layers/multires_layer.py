@@ -251,20 +251,22 @@ class MultiresLayer(BaseMultires):
         return self.activation(inputs)
 
     def _runs_fft(self, batch_size, length, channels):
-        # There is no FFT of nothing.
-        if batch_size == 0 or not length or self.algorithm == "tree":
+        # There is no FFT of nothing; and ONNX and LiteRT know none. Sizes are
+        # looked at last: those of a graph that is exported may be symbols.
+        if self.algorithm == "tree" or not length or is_exporting():
             return False
-        if self.algorithm == "auto":
-            smallest = FFT_FROM_SIZE[keras.backend.backend()]
-            # A batch of unknown size is taken for a large one.
-            is_small = (
-                batch_size is not None
-                and batch_size * length * channels < smallest
-            )
-            if length < FFT_FROM_LENGTH or is_small:
-                return False
-        # ONNX and LiteRT know no FFT.
-        return not is_exporting()
+        if batch_size == 0:
+            return False
+        if self.algorithm == "fft":
+            return True
+        smallest = FFT_FROM_SIZE[keras.backend.backend()]
+        # A batch of unknown size is taken for a large one.
+        is_small = (
+            smallest > 1
+            and batch_size is not None
+            and batch_size * length * channels < smallest
+        )
+        return length >= FFT_FROM_LENGTH and not is_small
 
     def _tree_weights(self, dtype):
         return (

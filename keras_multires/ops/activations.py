@@ -62,7 +62,7 @@ def layer_norm(inputs, scale, offset, epsilon):
     """
     precision = at_least_float32(inputs.dtype)
     scale, offset = (ops.cast(tensor, precision) for tensor in (scale, offset))
-    if keras.backend.backend() == "torch" or is_exporting():
+    if keras.backend.backend() == "torch":
         normalized, _ = _normalize(inputs, epsilon)
         return ops.cast(normalized * scale + offset, inputs.dtype)
 
