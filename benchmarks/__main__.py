@@ -36,7 +36,7 @@ PACKAGES = ("keras", "numpy", *BACKENDS)
     multiple=True,
     help="A suite to run; may be given several times.  [default: all]",
 )
-@click.option("--quick", is_flag=True, help="The main cases, in two minutes.")
+@click.option("--quick", is_flag=True, help="The main cases alone.")
 @click.option(
     "--dtype-policy", default="float32", show_default=True, help="Of Keras."
 )

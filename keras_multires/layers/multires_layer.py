@@ -27,8 +27,8 @@ ALGORITHMS = ("auto", "fft", "tree")
 # compiles by default, on 2 CPU cores, the FFT was as fast as the tree or faster
 # from the shortest sequences on that were tried, 16 steps; but PyTorch, which
 # compiles nothing, takes longer to call the many small operations of the
-# synthesis than to run the tree on few numbers. The measurements, over lengths,
-# channels and batch sizes, are under "auto" in `benchmarks/results`.
+# synthesis than to run the tree on few numbers. What measures it, over lengths,
+# channels and batch sizes, is `python -m benchmarks --only auto`.
 FFT_FROM_LENGTH = 16
 FFT_FROM_SIZE = {"jax": 1, "tensorflow": 1, "torch": 2**15}
 
