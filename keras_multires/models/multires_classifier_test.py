@@ -294,3 +294,20 @@ def test_integers_of_numpy_are_integers():
 def test_a_changed_number_of_channels_is_refused():
     with pytest.raises(ValueError, match="expected axis -1"):
         small_classifier()(np.ones((2, 16, 3)))
+
+
+def test_tensorflow_traces_a_step_once(monkeypatch):
+    if keras.backend.backend() != "tensorflow":
+        return
+    model = MultiresClassifier(3, 20, 2, hidden_dim=4, num_layers=1)
+    model.compile("adamw", "mse")
+    traces = []
+    train_step = model.train_step
+    monkeypatch.setattr(
+        model, "train_step", lambda data: traces.append(1) or train_step(data)
+    )
+
+    for _ in range(2):
+        model.train_on_batch(np.zeros((2, 20, 2)), np.zeros((2, 3)))
+
+    assert len(traces) == 1

@@ -249,3 +249,18 @@ def test_step_refuses_the_state_of_another_net():
     net.build((2, 30, 3))
     with pytest.raises(ValueError, match=r"Received: len\(state\)=1"):
         net.step(random_inputs(tokens=False), net.initial_state(2)[:1])
+
+
+def test_a_state_may_be_overwritten():
+    model = MultiresNet(3, 2, depth=4)
+    model.build((None, None, 2))
+    inputs = np.random.default_rng(0).normal(size=(2, 9, 2)).astype("float32")
+    state, overwritten = model.initial_state(2), model.initial_state(2)
+    for index in range(9):
+        now = inputs[:, index : index + 1]
+        expected, state = model.step(now, state)
+        before = overwritten[0]["history"]
+        outputs, overwritten = model.step(now, overwritten, in_place=True)
+        np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    if keras.backend.backend() == "jax":
+        assert before.is_deleted()
