@@ -4,6 +4,7 @@ A process of its own gives each case its backend, and its own peak of memory.
 They take turns, so that what slows the machine slows all of them.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -25,6 +26,7 @@ class Contestant:
 
     def __init__(self, case, backend):
         self.case = case
+        self.seconds = []
         if case.get("contender", "").startswith("plain"):
             backend = "torch"
         self.process = subprocess.Popen(
@@ -78,24 +80,25 @@ def run(cases, backend, rounds=5):
         `"ratio"` of the seconds, its `"spread"` (lowest and highest round) and
         `"memory_ratio"`.
     """
-    # One after the other: several that compile at once slow each other.
-    contestants = [Contestant(case, backend) for case in cases]
-    for contestant in contestants:
-        contestant.seconds = []
-    for _ in range(rounds):
-        for contestant in contestants:
-            contestant.seconds.append(contestant.ask("seconds"))
     results = []
-    for contestant in contestants:
-        results.append(
-            {
-                **contestant.case,
-                "first_seconds": contestant.first_seconds,
-                "seconds": contestant.seconds,
-                "peak_bytes": contestant.ask("bytes"),
-            }
-        )
-        contestant.end()
+    with contextlib.ExitStack() as stack:
+        contestants = []
+        # One after the other: several that compile at once slow each other.
+        for case in cases:
+            contestants.append(Contestant(case, backend))
+            stack.callback(contestants[-1].end)
+        for _ in range(rounds):
+            for contestant in contestants:
+                contestant.seconds.append(contestant.ask("seconds"))
+        for contestant in contestants:
+            results.append(
+                {
+                    **contestant.case,
+                    "first_seconds": contestant.first_seconds,
+                    "seconds": contestant.seconds,
+                    "peak_bytes": contestant.ask("bytes"),
+                }
+            )
     first = results[0]
     for result in results[1:]:
         ratios = [

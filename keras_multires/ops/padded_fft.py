@@ -47,7 +47,8 @@ def _groups(*tensors):
     fft_length = 2 * fast_length(length)
     size = batch_size
     if tensors[0].device.type == "cpu":
-        size = min(size, max(1, GROUP_SIZE // (channels * fft_length)))
+        fitting = GROUP_SIZE // max(1, channels * fft_length)
+        size = min(size, max(1, fitting))
     padded = tensors[0].new_zeros((size, channels, fft_length))
     return padded, zip(*(t.split(size) for t in tensors), strict=True)
 

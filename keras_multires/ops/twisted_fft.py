@@ -6,7 +6,7 @@ The spectrum of a signal is its polynomial `sum_n x[n] z^n` at the `L` numbers
 quarter turn. In a product of such polynomials `z^L` counts as `i`, so the real
 part of the product's inverse is the linear convolution, up to step `L`. The
 usual way, a real FFT of `2 L` steps, half of them zeros, takes these two
-backends twice as long; their compiler fuses turn, products and layout.
+backends longer on a CPU; their compiler fuses turn, products and layout.
 
 Source: "right-angle convolution" in Crandall and Fagin, "Discrete weighted
 transforms and large-integer arithmetic", Mathematics of Computation 62, 1994.
