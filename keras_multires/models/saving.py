@@ -2,7 +2,9 @@ import io
 import os
 from pathlib import Path
 
+import h5py
 import keras
+from keras import ops
 
 from keras_multires.files import replace_whole
 from keras_multires.files import write_whole
@@ -35,12 +37,70 @@ class Saves:
         if max_shard_size is None and _replaces(
             filepath, ".weights.h5", overwrite
         ):
-            buffer = _Weights()
-            super().save_weights(buffer)
+            content = self._weights_content()
             with write_whole(Path(filepath)) as file:
-                file.write(buffer.getbuffer())
+                file.write(content.getbuffer())
         else:
             super().save_weights(filepath, overwrite, max_shard_size)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """As `keras.Model.load_weights`; an error leaves the model as it was.
+
+        By itself, Keras assigns layer by layer until one does not fit, and
+        passes over layers that only the file has.
+        """
+        if not skip_mismatch and not kwargs and self.built:
+            self._check_weights_file(filepath)
+        variables = list(self.variables)
+        if getattr(self, "optimizer", None) is not None:
+            variables += self.optimizer.variables
+        before = [ops.copy(variable.value) for variable in variables]
+        try:
+            super().load_weights(filepath, skip_mismatch, **kwargs)
+        except BaseException:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            raise
+
+    def _check_weights_file(self, filepath):
+        """Raises a `ValueError` for the weights of another architecture."""
+        if not _is_local(filepath, ".weights.h5"):
+            return
+        received = _weight_shapes(filepath)
+        expected = _weight_shapes(self._weights_content())
+        differences = [
+            f"{name}: {received.get(name, 'none')} in the file, "
+            f"{expected.get(name, 'none')} in the model"
+            for name in sorted(received.keys() | expected.keys())
+            if received.get(name) != expected.get(name)
+        ]
+        if differences:
+            more = len(differences) - len(differences[:4])
+            raise ValueError(
+                "The weights in `filepath` do not fit the model. Their shapes "
+                f"are {'; '.join(differences[:4])}"
+                f"{f'; and {more} more' if more else ''}. "
+                f"Received: filepath={str(filepath)!r}"
+            )
+
+    def _weights_content(self):
+        """What is in a file of weights, as a buffer."""
+        buffer = _Weights()
+        super().save_weights(buffer)
+        return buffer
+
+
+def _weight_shapes(file):
+    """Names and shapes of the weights in a file, without the optimizer's."""
+    shapes = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer/"):
+            shapes[name] = item.shape
+
+    with h5py.File(file) as content:
+        content.visititems(visit)
+    return shapes
 
 
 def _for_any_backend(config):
@@ -68,9 +128,14 @@ class _Weights(io.BytesIO):
 
 def _replaces(filepath, suffix, overwrite):
     """Whether a local file is written without asking the user."""
+    return _is_local(filepath, suffix) and (
+        overwrite or not Path(filepath).exists()
+    )
+
+
+def _is_local(filepath, suffix):
     return (
         isinstance(filepath, (str, os.PathLike))
         and str(filepath).endswith(suffix)
         and "://" not in str(filepath)
-        and (overwrite or not Path(filepath).exists())
     )
