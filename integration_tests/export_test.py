@@ -28,6 +28,8 @@ IMPOSSIBLE = {
     ("torch", "tf_saved_model"),
 }
 TOLERANCE = 1e-5
+# Four units in the last place, of outputs of about 1.
+POLICIES = {"mixed_float16": 4 * 2**-10, "mixed_bfloat16": 4 * 2**-7}
 
 
 def run(script, *folders, backend="jax"):
@@ -76,6 +78,44 @@ def test_exports_match_the_models_or_fail_with_a_clear_message(
             assert "RuntimeError" in differences[file]["3"]
         else:
             assert differences[file]["3"] <= TOLERANCE
+
+
+# LiteRT takes long; PyTorch's files of it hold the length, too.
+FAST_FORMATS = ("onnx", "tf_saved_model", "torch")
+POSSIBLE = [
+    (backend, format)
+    for backend in BACKENDS
+    for format in FAST_FORMATS
+    if (backend, format) not in IMPOSSIBLE
+]
+
+
+@pytest.mark.parametrize(("backend", "format"), POSSIBLE)
+def test_exports_without_a_length_take_sequences_of_any(
+    results, backend, format
+):
+    errors, differences = results[backend]
+    file = f"any_length{FORMATS[format]}"
+    assert errors[file] is None
+    assert list(differences[file]) == ["3", "1", "first steps"]
+    for difference in differences[file].values():
+        assert difference <= TOLERANCE
+
+
+@pytest.mark.parametrize(("backend", "format"), POSSIBLE)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_exports_compute_in_the_precision_of_the_model(
+    results, backend, format, policy
+):
+    errors, differences = results[backend]
+    file = policy + FORMATS[format]
+    if (format, policy) == ("onnx", "mixed_bfloat16"):
+        assert "cannot compute in bfloat16" in errors[file]
+        assert file not in differences
+        return
+    assert errors[file] is None
+    for difference in differences[file].values():
+        assert difference <= POLICIES[policy]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -69,7 +69,8 @@ def load_torch(path):
         arguments = [torch.from_numpy(array) for array in inputs]
         if len(arguments) > 1:
             arguments = [arguments]
-        return module(*arguments).detach().numpy()
+        # NumPy knows no bfloat16.
+        return module(*arguments).detach().float().numpy()
 
     return run
 
@@ -86,13 +87,18 @@ def run_whole(path, inputs, outputs):
     """Differences by batch size, or what was raised."""
     results = {}
     run = LOADERS[path.suffix](path)
-    for size in (len(outputs), 1):
+    parts = {size: np.s_[:size] for size in (len(outputs), 1)}
+    if path.stem == "any_length":
+        # The layers are causal: these steps do not know of later ones, though
+        # they are fewer than a filter goes back.
+        parts["first steps"] = np.s_[:, :3]
+    for name, part in parts.items():
         try:
-            received = run(*(array[:size] for array in inputs))
+            received = run(*(array[part] for array in inputs))
         except Exception as error:
-            results[size] = f"{type(error).__name__}: {error}"
+            results[name] = f"{type(error).__name__}: {error}"
         else:
-            results[size] = difference(received, outputs[:size])
+            results[name] = difference(received, outputs[part])
     return results
 
 
@@ -117,7 +123,7 @@ def run_steps(path, inputs, outputs):
 
 def difference(received, expected):
     assert received.shape == expected.shape, (received.shape, expected.shape)
-    return float(np.abs(received - expected).max())
+    return float(np.abs(received.astype("float32") - expected).max())
 
 
 def main(folder):

@@ -25,16 +25,25 @@ CONVERTERS = {
     "litert": {"tensorflow": (), "torch": ("litert_torch",)},
     "torch": {"torch": ()},
 }
+# What the runtimes cannot compute in, or the converters cannot write.
+IMPOSSIBLE_DTYPES = {
+    ("onnx", "tensorflow"): ("bfloat16",),
+    ("onnx", "jax"): ("bfloat16",),
+    ("onnx", "torch"): ("bfloat16",),
+    ("litert", "tensorflow"): ("bfloat16", "float16"),
+    ("litert", "torch"): ("bfloat16",),
+}
 
 
-def check_export(format):
+def check_export(format, dtype):
     """Raises an error for an export that cannot work.
 
     Args:
         format: The `format` of `keras.Model.export`.
+        dtype: String, what the model computes in.
 
     Raises:
-        ValueError: if the backend cannot export to it.
+        ValueError: if the backend cannot export to it, or not in this dtype.
         ImportError: if a package that it takes is not installed.
     """
     check_choice("format", format, tuple(CONVERTERS))
@@ -46,6 +55,15 @@ def check_export(format):
             f"{format!r} takes the backend {' or '.join(backends)}: save the "
             "model, set KERAS_BACKEND, and load it in a new process. "
             f"Received: format={format!r}"
+        )
+    if dtype in IMPOSSIBLE_DTYPES.get((format, backend), ()):
+        raise ValueError(
+            f"With the backend {backend}, a file of format={format!r} cannot "
+            f"compute in {dtype}. Export a copy of the model that computes in "
+            "float32: copy = type(model).from_config({**model.get_config(), "
+            "'dtype': 'float32'}), then "
+            "copy.set_weights(model.get_weights()). "
+            f"Received: a model that computes in {dtype}"
         )
     for module in backends[backend]:
         if importlib.util.find_spec(module) is None:
@@ -92,7 +110,7 @@ def export_step(model, filepath, batch_size=1):
         )
     filepath = check_path("filepath", filepath)
     batch_size = check_integer("batch_size", batch_size)
-    check_export("onnx")
+    check_export("onnx", model.compute_dtype)
     if not model.built:
         raise ValueError(
             "`export_step` needs a built `model`: call it on inputs, or its "
@@ -125,7 +143,8 @@ class _Step(keras.Model):
         self.specs = [
             keras.InputSpec(
                 shape=(batch_size, 1, *channels),
-                dtype="int32" if tokens else model.compute_dtype,
+                # Under a mixed policy the step itself casts its inputs.
+                dtype="int32" if tokens else model.variable_dtype,
                 name="inputs",
             )
         ]

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_multires.export import CONVERTERS
+from keras_multires.export import IMPOSSIBLE_DTYPES
 from keras_multires.export import export_step
 from keras_multires.layers import MultiresLayer
 from keras_multires.models import MultiresClassifier
@@ -87,6 +88,38 @@ def test_missing_packages_are_named(model, tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=f"pip install {package}"):
         export_step(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("format", CONVERTERS)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_dtypes_that_a_file_cannot_compute_in_raise(dtype, format, tmp_path):
+    if dtype not in IMPOSSIBLE_DTYPES.get((format, BACKEND), ()):
+        return
+    model = MultiresClassifier(
+        3,
+        30,
+        input_channels=2,
+        hidden_dim=4,
+        num_layers=1,
+        dtype=f"mixed_{dtype}",
+    )
+    message = f"cannot compute in {dtype}"
+    with pytest.raises(ValueError, match=message) as error:
+        model.export(tmp_path / "model", format=format)
+    if format == "onnx":
+        with pytest.raises(ValueError, match=message):
+            export_step(model, tmp_path / "step.onnx")
+    assert not list(tmp_path.iterdir())
+    # What the message says to do.
+    assert "type(model).from_config" in str(error.value)
+    config = {**model.get_config(), "dtype": "float32"}
+    copy = type(model).from_config(config)
+    copy.set_weights(model.get_weights())
+    inputs = np.random.default_rng(0).normal(size=(2, 30, 2))
+    expected = model.predict_on_batch(inputs).astype("float32")
+    received = copy.predict_on_batch(inputs)
+    assert received.dtype == "float32"
+    np.testing.assert_allclose(received, expected, atol=0.05)
 
 
 def test_unknown_formats_raise(model, tmp_path):

@@ -33,11 +33,12 @@ class Exports:
             **kwargs: As in `keras.Model.export`.
 
         Raises:
-            ValueError: if the backend cannot export to the format, or the model
-                is not built.
+            ValueError: if the backend cannot export to the format, or not in
+                the dtype that the model computes in, or the model is not
+                built.
             ImportError: if a package that it takes is not installed.
         """
-        check_export(format)
+        check_export(format, self.compute_dtype)
         if not self.built:
             raise ValueError(
                 "`export` needs a built model: call the model on inputs, or "
@@ -64,7 +65,8 @@ class Exports:
         shape = self.get_build_config()["input_shape"]
         spec = keras.InputSpec(
             shape=(None, *shape[1:]),
-            dtype="int32" if tokens else self.input_dtype,
+            # Under a mixed policy the model itself casts its inputs.
+            dtype="int32" if tokens else self.variable_dtype,
             name="inputs",
         )
         return [spec]
