@@ -87,11 +87,17 @@ def models(record):
     )
     yield "functional", functional([signal, mask]), [signal, mask]
     yield "any_length", any_length(), signal[:, :20]
-    for policy in POLICIES:
-        model = MultiresClassifier(
-            3, length=20, input_channels=2, dtype=policy, **SMALL
-        )
-        yield policy, model, signal[:, :20]
+    float16, bfloat16 = POLICIES
+    yield (
+        float16,
+        MultiresCausalLM(7, 30, dtype=float16, **SMALL),
+        tokens,
+    )
+    yield (
+        bfloat16,
+        MultiresClassifier(3, 20, input_channels=2, dtype=bfloat16, **SMALL),
+        signal[:, :20],
+    )
 
 
 def streams(record):

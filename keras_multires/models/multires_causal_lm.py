@@ -164,11 +164,10 @@ class MultiresCausalLM(BaseModel):
 
     def predict_next(self, hidden):
         """Logits of the next tokens, from the outputs of the backbone."""
-        return ops.pad(
-            self.head(hidden),
-            ((0, 0), (0, 0), (1, 0)),
-            constant_values=_PADDING_LOGIT,
-        )
+        logits = self.head(hidden)
+        # Not a pad: exported by TensorFlow, its constant would be float32.
+        padding = ops.full_like(logits[..., :1], _PADDING_LOGIT)
+        return ops.concatenate([padding, logits], axis=-1)
 
     def compute_mask(self, inputs, mask=None):
         return self.backbone.compute_mask(inputs, mask)
