@@ -35,18 +35,20 @@ IMPOSSIBLE_DTYPES = {
 }
 
 
-def check_export(format, dtype):
+def check_export(format, dtype="float32"):
     """Raises an error for an export that cannot work.
 
     Args:
         format: The `format` of `keras.Model.export`.
-        dtype: String, what the model computes in.
+        dtype: String, the float dtype that the model computes in.
 
     Raises:
-        ValueError: if the backend cannot export to it, or not in this dtype.
+        ValueError: if an argument is not of this kind, or the backend cannot
+            export to the format, or not in this dtype.
         ImportError: if a package that it takes is not installed.
     """
     check_choice("format", format, tuple(CONVERTERS))
+    check_choice("dtype", dtype, ("bfloat16", "float16", "float32", "float64"))
     backend = keras.backend.backend()
     backends = CONVERTERS[format]
     if backend not in backends:

@@ -700,7 +700,7 @@ ENTRIES = {
     ),
     "export.check_export": Entry(
         lambda: export.check_export,
-        {"format": choice("onnx")},
+        {"format": choice("onnx"), "dtype": choice("float32", "float16")},
         errors=(ImportError,),
     ),
     "export.export_step": Entry(
