@@ -701,6 +701,7 @@ ENTRIES = {
     "export.check_export": Entry(
         lambda: export.check_export,
         {"format": choice("onnx"), "dtype": choice("float32", "float16")},
+        always={"format": "onnx"},
         errors=(ImportError,),
     ),
     "export.export_step": Entry(
