@@ -99,7 +99,7 @@ class BaseMultires(keras.layers.Layer):
             )
         # `depth` stays the argument, so that a copy of the layer may be built
         # for another length.
-        self._counts = self._counts_for(length)
+        self.counts = self._counts_for(length)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
         self.scaling_filter = self._add_filter("scaling_filter", channels)
         self.wavelet_filter = self._add_filter("wavelet_filter", channels)
@@ -171,7 +171,7 @@ class BaseMultires(keras.layers.Layer):
                 "The receptive field is known once `depth` is given or the "
                 "layer is built. Received: depth=None"
             )
-        levels = len(self._counts) if self.built else self.depth
+        levels = len(self.counts) if self.built else self.depth
         return receptive_field(self.kernel_size, levels)
 
     def get_config(self):

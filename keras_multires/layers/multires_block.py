@@ -60,6 +60,7 @@ class MultiresBlock(keras.layers.Layer):
             False enter the convolution as zero and stay out of the statistics
             of a batch normalisation.
         training: Whether to apply dropout and to update batch statistics.
+        kernels: As in `MultiresLayer`.
 
     Returns:
         Float tensor of the shape of `inputs`.
@@ -157,10 +158,12 @@ class MultiresBlock(keras.layers.Layer):
         dense.build((None, None, channels))
         return dense
 
-    def call(self, inputs, mask=None, training=None):
+    def call(self, inputs, mask=None, training=None, kernels=None):
         # Keras casts floats by itself, but leaves integers.
         inputs = ops.cast(inputs, self.compute_dtype)
-        outputs = self.multires_layer(inputs, mask=mask, training=training)
+        outputs = self.multires_layer(
+            inputs, mask=mask, training=training, kernels=kernels
+        )
         return self._mix(inputs, outputs, mask, training)
 
     def _limit(self, inputs):

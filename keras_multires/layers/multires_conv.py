@@ -72,12 +72,10 @@ class MultiresConv(BaseMultires):
             ops.cast(inputs, precision),
             ops.cast(self.scaling_filter, precision),
             ops.cast(self.wavelet_filter, precision),
-            self._counts,
+            self.counts,
         )
         return limit(memory, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        counts = (
-            self._counts if self.built else self._counts_for(input_shape[1])
-        )
+        counts = self.counts if self.built else self._counts_for(input_shape[1])
         return (*input_shape, 1 + sum(counts))

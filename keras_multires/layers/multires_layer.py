@@ -10,10 +10,10 @@ from keras_multires.argument_checks import check_tensor
 from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.base_multires import BaseMultires
+from keras_multires.layers.kernel_bank import KernelBank
 from keras_multires.ops import streaming
 from keras_multires.ops.activations import gelu
 from keras_multires.ops.causal_conv import causal_conv
-from keras_multires.ops.filter_bank import synthesis
 from keras_multires.ops.filter_bank import tree_readout
 from keras_multires.ops.precision import at_least_float32
 from keras_multires.ops.precision import limit
@@ -101,6 +101,8 @@ class MultiresLayer(BaseMultires):
         mask: Optional boolean tensor `(batch, length)`. Steps where it is
             False enter as zero.
         training: Whether to apply dropout.
+        kernels: Optional `KernelBank` with this layer, where a model
+            synthesises the kernels of all its layers at once.
 
     Returns:
         Float tensor of the shape of `inputs`.
@@ -113,6 +115,8 @@ class MultiresLayer(BaseMultires):
         wavelet_filter: Weight `(kernel_size, channels)`, in lag order.
         memory_weights: Weight `(M, channels)`, coarse to fine.
         skip_weights: Weight `(channels,)`.
+        counts: Tuple, remembered detail coefficients of each level, coarsest
+            first.
 
     Example:
 
@@ -193,7 +197,7 @@ class MultiresLayer(BaseMultires):
     def build(self, input_shape):
         super().build(input_shape)
         channels = input_shape[-1]
-        memory_length = 1 + sum(self._counts)
+        memory_length = 1 + sum(self.counts)
         skip_fan_in = 1 if self.independent_skip else memory_length + 1
         self.memory_weights = self.add_weight(
             name="memory_weights",
@@ -214,19 +218,20 @@ class MultiresLayer(BaseMultires):
             autocast=False,
         )
 
-    def call(self, inputs, mask=None, training=None):
+    def call(self, inputs, mask=None, training=None, kernels=None):
         inputs = self._prepare(inputs, mask)
         if self._runs_fft(*inputs.shape):
             precision = at_least_float32(inputs.dtype)
+            kernels = kernels or KernelBank([self])
+            kernel = kernels.kernel(self, inputs.shape[1])
             outputs = causal_conv(
-                ops.cast(inputs, precision),
-                ops.cast(self._short_kernel(inputs.shape[1]), precision),
+                ops.cast(inputs, precision), ops.cast(kernel, precision)
             )
         else:
             precision = self._tree_precision
             signal = ops.cast(inputs, precision)
             weights = self._tree_weights(precision)
-            outputs = tree_readout(signal, *weights, self._counts)
+            outputs = tree_readout(signal, *weights, self.counts)
             outputs += signal * ops.cast(self.skip_weights, precision)
         outputs = self._activate(limit(outputs, inputs.dtype))
         if training and self.dropout > 0:
@@ -275,17 +280,6 @@ class MultiresLayer(BaseMultires):
             ops.cast(self.memory_weights, dtype),
         )
 
-    def _short_kernel(self, length):
-        """The kernel up to `length` or the receptive field, in full precision.
-
-        Not in half precision even where the weights are: the FFT is not.
-        """
-        precision = at_least_float32(self.variable_dtype)
-        weights = self._tree_weights(precision)
-        kernel = synthesis(*weights, self._counts, length)
-        skip = ops.cast(self.skip_weights, precision)
-        return ops.concatenate([kernel[:1] + skip, kernel[1:]], axis=0)
-
     def kernel(self, length):
         """Kernel of the causal convolution that the layer computes.
 
@@ -304,7 +298,7 @@ class MultiresLayer(BaseMultires):
         """
         length = check_integer("length", length)
         self._check_built("kernel")
-        kernel = self._short_kernel(length)
+        kernel = KernelBank([self]).kernel(self, length)
         return ops.pad(kernel, [(0, length - kernel.shape[0]), (0, 0)])
 
     def initial_state(self, batch_size):
@@ -329,7 +323,7 @@ class MultiresLayer(BaseMultires):
             batch_size,
             self.skip_weights.shape[0],
             self.kernel_size,
-            self._counts,
+            self.counts,
             self._tree_precision,
         )
 
@@ -345,7 +339,7 @@ class MultiresLayer(BaseMultires):
         """
         self._check_built("transition")
         weights = self._tree_weights(self._tree_precision)
-        return streaming.transition(*weights, self._counts)
+        return streaming.transition(*weights, self.counts)
 
     def step(self, inputs, state, transition=None, in_place=False):
         """Outputs of the next time steps of a sequence, without dropout.
@@ -386,7 +380,7 @@ class MultiresLayer(BaseMultires):
         if inputs.shape[1] == 1:
             if transition is None:
                 transition = self.transition()
-            shape = streaming.transition_shape(self.kernel_size, self._counts)
+            shape = streaming.transition_shape(self.kernel_size, self.counts)
             transition = check_tensor(
                 "transition",
                 transition,
@@ -399,13 +393,13 @@ class MultiresLayer(BaseMultires):
                 state,
                 transition,
                 self.kernel_size,
-                self._counts,
+                self.counts,
                 in_place,
             )
         else:
             weights = self._tree_weights(precision)
             outputs, state = streaming.chunk(
-                signal, state, *weights, self._counts
+                signal, state, *weights, self.counts
             )
         outputs += signal * ops.cast(self.skip_weights, precision)
         return self._activate(limit(outputs, inputs.dtype)), state
@@ -426,7 +420,7 @@ class MultiresLayer(BaseMultires):
                 f"{self.skip_weights.shape[0]}) with at least one step. "
                 f"Received: inputs.shape={tuple(input_shape)}"
             )
-        size = streaming.history_size(self.kernel_size, self._counts)
+        size = streaming.history_size(self.kernel_size, self.counts)
         expected = (batch_size, size, channels)
         if not isinstance(state, dict) or set(state) != {"history", "position"}:
             raise ValueError(

@@ -4,6 +4,7 @@ from keras import ops
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_tensor
 from keras_multires.initializers import fan_in_uniform
+from keras_multires.layers.kernel_bank import KernelBank
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.base_model import BaseModel
@@ -188,8 +189,11 @@ class MultiresNet(BaseModel):
                 # of the encoder, even where its output is not used.
                 inputs = ops.where(valid, inputs, 0)
             outputs = ops.where(valid, self._encode(inputs), 0)
+        kernels = KernelBank([block.multires_layer for block in self.blocks])
         for block in self.blocks:
-            outputs = block(outputs, mask=mask, training=training)
+            outputs = block(
+                outputs, mask=mask, training=training, kernels=kernels
+            )
         return outputs
 
     def _encode(self, inputs):
