@@ -10,18 +10,34 @@ import torch
 from keras_multires.ops import padded_fft
 
 
-@pytest.mark.parametrize("size", [1, 3, 5, 100])
-def test_groups_of_any_size_give_the_same(monkeypatch, size):
+@pytest.mark.parametrize("smallest", [1, 2, 5])
+@pytest.mark.parametrize("size", [1, 40, 100, 200, 1000])
+@pytest.mark.parametrize("taps", [1, 4, 7])
+def test_groups_of_any_size_give_the_same(monkeypatch, smallest, size, taps):
     random = torch.Generator().manual_seed(0)
     inputs, cotangent = torch.randn(2, 5, 7, 3, generator=random)
-    kernel = torch.randn(6, 3, generator=random)
+    kernel = torch.randn(taps, 3, generator=random)
     expected = padded_fft.convolve(inputs, kernel)
     expected_gradients = padded_fft.gradients(cotangent, inputs, kernel)
-    monkeypatch.setattr(padded_fft, "GROUP_SIZE", size * 3 * 2 * 8)
+    monkeypatch.setattr(padded_fft, "GROUP_SIZE", size)
+    monkeypatch.setattr(padded_fft, "SMALLEST_GROUP", smallest)
 
     outputs = padded_fft.convolve(inputs, kernel)
     gradients = padded_fft.gradients(cotangent, inputs, kernel)
 
-    np.testing.assert_array_equal(outputs, expected)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
     for gradient, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, other, atol=1e-5)
+
+
+def test_groups_are_small_on_a_processor():
+    for shape, expected in (
+        ((8, 1024, 256), (8, 16, 2048)),
+        ((64, 1024, 256), (8, 16, 2048)),
+        ((2, 64, 48), (2, 48, 128)),
+        ((1, 2**18, 64), (1, 8, 2**19)),
+        ((1, 2**23, 4), (1, 1, 2**24)),
+        ((0, 3, 0), (0, 0, 6)),
+    ):
+        room = padded_fft._room(torch.zeros(()).expand(shape))
+        assert tuple(room.shape) == expected
