@@ -89,11 +89,14 @@ def delays_from_zero(signal, lag, count):
     for delay in range(0, count * lag, lag):
         if delay == 0:
             yield signal
-        elif length is not None and delay >= length:
+        elif not isinstance(length, int):
+            # Unknown, or a symbol of an exporter: it may be less than the
+            # delay.
+            padded = ops.pad(signal, [(0, 0), (delay, 0), (0, 0)])
+            yield padded[:, :-delay]
+        elif delay >= length:
             yield None
         else:
-            # Not a pad and a slice to the length: this form also holds where
-            # the length is unknown while the graph is traced.
             zeros = ops.zeros_like(signal[:, :delay])
             yield ops.concatenate([zeros, signal[:, :-delay]], axis=1)
 
