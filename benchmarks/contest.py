@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -29,10 +30,13 @@ class Contestant:
         self.seconds = []
         if case.get("contender", "").startswith("plain"):
             backend = "torch"
+        # TensorFlow says a lot there that is no error. Open until `end`.
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(case)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
             cwd=ROOT,
             env={
@@ -50,9 +54,10 @@ class Contestant:
         line = self.process.stdout.readline()
         if not line:
             self.process.wait()
+            self.errors.seek(0)
             raise RuntimeError(
                 f"The case {self.case} ended with the exit status "
-                f"{self.process.returncode}."
+                f"{self.process.returncode}.\n{self.errors.read()[-3000:]}"
             )
         return json.loads(line)
 
@@ -64,6 +69,7 @@ class Contestant:
     def end(self):
         self.process.stdin.close()
         self.process.wait()
+        self.errors.close()
 
 
 def run(cases, backend, rounds=5):

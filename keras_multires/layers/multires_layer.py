@@ -9,6 +9,7 @@ from keras_multires.argument_checks import check_seed
 from keras_multires.argument_checks import check_tensor
 from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
+from keras_multires.layers.algorithm_choice import fft_is_faster
 from keras_multires.layers.base_multires import BaseMultires
 from keras_multires.layers.kernel_bank import KernelBank
 from keras_multires.ops import streaming
@@ -21,16 +22,6 @@ from keras_multires.ops.precision import tree_precision
 from keras_multires.tracing import is_exporting
 
 ALGORITHMS = ("auto", "fft", "tree")
-
-# "auto" takes the FFT for sequences of so many time steps or more, where the
-# inputs hold so many numbers or more. Forward and backward, compiled as Keras
-# compiles by default, on 2 CPU cores, the FFT was as fast as the tree or faster
-# from the shortest sequences on that were tried, 16 steps; but PyTorch, which
-# compiles nothing, takes longer to call the many small operations of the
-# synthesis than to run the tree on few numbers. What measures it, over lengths,
-# channels and batch sizes, is `python -m benchmarks --only auto`.
-FFT_FROM_LENGTH = 16
-FFT_FROM_SIZE = {"jax": 1, "tensorflow": 1, "torch": 2**15}
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -264,14 +255,7 @@ class MultiresLayer(BaseMultires):
             return False
         if self.algorithm == "fft":
             return True
-        smallest = FFT_FROM_SIZE[keras.backend.backend()]
-        # A batch of unknown size is taken for a large one.
-        is_small = (
-            smallest > 1
-            and batch_size is not None
-            and batch_size * length * channels < smallest
-        )
-        return length >= FFT_FROM_LENGTH and not is_small
+        return fft_is_faster(batch_size, length, channels)
 
     def _tree_weights(self, dtype):
         return (
