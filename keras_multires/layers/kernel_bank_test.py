@@ -51,7 +51,11 @@ def test_each_layer_finds_the_kernel_that_its_tree_computes(options):
         assert not np.any(expected[len(kernel) :])
 
 
-def test_a_model_synthesises_once(monkeypatch):
+@pytest.mark.parametrize(("together", "number"), [(9, 1), (3, 2), (1, 4)])
+def test_a_model_synthesises_as_many_kernels_at_once_as_are_small(
+    monkeypatch, together, number
+):
+    monkeypatch.setattr(kernel_bank, "LARGEST_SIZE", together * 30 * 5)
     calls = []
     synthesis = kernel_bank.synthesis
 
@@ -66,13 +70,13 @@ def test_a_model_synthesises_once(monkeypatch):
 
     outputs = net(inputs)
 
-    assert len(calls) == 1
+    assert len(calls) == number
     expected = net.encoder(inputs)
     for block in net.blocks:
         expected = block(expected)
     outputs, expected = map(ops.convert_to_numpy, (outputs, expected))
     np.testing.assert_allclose(outputs, expected, atol=1e-6)
-    assert len(calls) == 1 + 4
+    assert len(calls) == number + 4
 
 
 def test_a_model_of_trees_synthesises_nothing(monkeypatch):
