@@ -99,7 +99,7 @@ def draw_ratios(results):
         axis.set_xticks(
             range(len(groups)),
             [labels.get(name, name) for name in groups],
-            fontsize=8,
+            fontsize=7,
         )
         axis.set_ylabel(f"{title}, multiples of ours")
     axes[0].set_title(
@@ -147,7 +147,9 @@ def draw_lengths(results):
         axis.set_xticks(lengths, [f"{length:,}" for length in lengths])
         axis.minorticks_off()
         _plain_numbers(axis.yaxis)
-        axis.legend(fontsize=8)
+        axis.legend(
+            fontsize=8, title="slopes from 16,384 steps on", title_fontsize=8
+        )
     axes[0].set_title("1 x length x 64, forward and backward", fontsize=9)
     return figure
 
@@ -163,6 +165,7 @@ def draw_streaming(results):
     if not any("streaming" in result for result in results.values()):
         return None
     figure, axes = _figure(1)
+    figure.set_size_inches(6.5, 4)  # beside the legend
     for backend, result in results.items():
         cases = [group[0] for group in result.get("streaming", [])]
         for batch_size, style in ((1, "o-"), (64, "x--")):
@@ -182,5 +185,5 @@ def draw_streaming(results):
         title="MultiresNet.step, 2 blocks of 64 channels",
     )
     _plain_numbers(axes[0].yaxis)
-    axes[0].legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside right upper")
     return figure
