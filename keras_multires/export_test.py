@@ -54,7 +54,7 @@ def test_an_exporter_among_the_callers_is_seen():
 @pytest.mark.parametrize("algorithm", ["fft", "auto"])
 def test_exporters_get_the_tree(algorithm):
     inputs = ops.convert_to_tensor(
-        np.random.default_rng(0).normal(size=(1, 600, 64)), dtype="float32"
+        np.random.default_rng(0).normal(size=(1, 600, 256)), dtype="float32"
     )
     layer = MultiresLayer(depth=3, activation=None, algorithm=algorithm)
     before = ops.convert_to_numpy(layer(inputs))
