@@ -67,8 +67,8 @@ def any_length():
 def models(record):
     """Each model with its inputs: where "auto" takes the FFT, or "fft"."""
     rng = np.random.default_rng(0)
-    # "auto" takes the FFT of so many steps, but for PyTorch, where it takes that
-    # of more channels alone.
+    # "auto" takes the FFT of so many steps, but on PyTorch only where there are
+    # more channels.
     signal = record[:600, :2].reshape(1, 600, 2).repeat(BATCH_SIZE, axis=0)
     signal *= rng.uniform(0.5, 2, size=(BATCH_SIZE, 1, 2)).astype("float32")
     tokens = rng.integers(1, 7, size=(BATCH_SIZE, 30), dtype="int32")
