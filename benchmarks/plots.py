@@ -133,12 +133,11 @@ def draw_lengths(results):
                 continue
             drawn.add(name)
             points = [(r["length"], value(r)) for r in found]
-            fitted = slope(long_ones(points))
             axis.plot(
                 *zip(*points, strict=True),
                 style,
                 color=color,
-                label=f"{name}, slope {fitted:.2f}",
+                label=f"{name}{slope_label(points)}",
             )
         axis.set(
             xscale="log", yscale="log", xlabel="length / steps", ylabel=label
@@ -154,10 +153,10 @@ def draw_lengths(results):
     return figure
 
 
-def long_ones(points):
-    """The points of 16,384 steps and more: what is constant weighs no more."""
-    chosen = [point for point in points if point[0] >= 2**14]
-    return chosen if len(chosen) > 1 else points
+def slope_label(points):
+    """Slope from 16,384 steps on: what is constant weighs no more there."""
+    points = [point for point in points if point[0] >= 2**14]
+    return f", slope {slope(points):.2f}" if len(points) > 1 else ""
 
 
 def draw_streaming(results):

@@ -78,7 +78,8 @@ class BaseMultires(keras.layers.Layer):
             "filter_regularizer", filter_regularizer
         )
         filter_constraint = keras_object("filter_constraint", filter_constraint)
-        super().__init__(**kwargs)
+        # Only `inputs` are to be in the dtype for computing, not a kernel.
+        super().__init__(**{**kwargs, "autocast": False})
         self.kernel_size = kernel_size
         self.depth = depth
         self.memory = memory

@@ -60,7 +60,7 @@ class MultiresBlock(keras.layers.Layer):
             False enter the convolution as zero and stay out of the statistics
             of a batch normalisation.
         training: Whether to apply dropout and to update batch statistics.
-        kernels: As in `MultiresLayer`.
+        kernel: As in `MultiresLayer`.
 
     Returns:
         Float tensor of the shape of `inputs`.
@@ -102,7 +102,8 @@ class MultiresBlock(keras.layers.Layer):
         for name in DENSE_OPTIONS:
             if name in dense_options:
                 dense_options[name] = keras_object(name, dense_options[name])
-        super().__init__(**kwargs)
+        # Only `inputs` are to be in the dtype for computing, not a kernel.
+        super().__init__(**{**kwargs, "autocast": False})
         # A `Dense` knows these options, and complains of any other.
         dense = keras.layers.Dense(1, **dense_options)
         self._dense_options = {
@@ -158,11 +159,11 @@ class MultiresBlock(keras.layers.Layer):
         dense.build((None, None, channels))
         return dense
 
-    def call(self, inputs, mask=None, training=None, kernels=None):
+    def call(self, inputs, mask=None, training=None, kernel=None):
         # Keras casts floats by itself, but leaves integers.
         inputs = ops.cast(inputs, self.compute_dtype)
         outputs = self.multires_layer(
-            inputs, mask=mask, training=training, kernels=kernels
+            inputs, mask=mask, training=training, kernel=kernel
         )
         return self._mix(inputs, outputs, mask, training)
 

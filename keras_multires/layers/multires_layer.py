@@ -11,7 +11,7 @@ from keras_multires.argument_checks import keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.algorithm_choice import fft_is_faster
 from keras_multires.layers.base_multires import BaseMultires
-from keras_multires.layers.kernel_bank import KernelBank
+from keras_multires.layers.kernel_synthesis import synthesize
 from keras_multires.ops import streaming
 from keras_multires.ops.activations import gelu
 from keras_multires.ops.causal_conv import causal_conv
@@ -92,8 +92,9 @@ class MultiresLayer(BaseMultires):
         mask: Optional boolean tensor `(batch, length)`. Steps where it is
             False enter as zero.
         training: Whether to apply dropout.
-        kernels: Optional `KernelBank` with this layer, where a model
-            synthesises the kernels of all its layers at once.
+        kernel: Optional tensor `(taps, channels)`, float32 or float64, the
+            kernel of this layer for the length of the inputs, where a model has
+            synthesised those of all its layers at once.
 
     Returns:
         Float tensor of the shape of `inputs`.
@@ -209,12 +210,12 @@ class MultiresLayer(BaseMultires):
             autocast=False,
         )
 
-    def call(self, inputs, mask=None, training=None, kernels=None):
+    def call(self, inputs, mask=None, training=None, kernel=None):
         inputs = self._prepare(inputs, mask)
-        if self._runs_fft(*inputs.shape):
+        if self.runs_fft(inputs.shape):
             precision = at_least_float32(inputs.dtype)
-            kernels = kernels or KernelBank([self])
-            kernel = kernels.kernel(self, inputs.shape[1])
+            if kernel is None:
+                (kernel,) = synthesize([self], inputs.shape[1])
             outputs = causal_conv(
                 ops.cast(inputs, precision), ops.cast(kernel, precision)
             )
@@ -246,12 +247,22 @@ class MultiresLayer(BaseMultires):
             return gelu(inputs)
         return self.activation(inputs)
 
-    def _runs_fft(self, batch_size, length, channels):
-        # There is no FFT of nothing; and ONNX and LiteRT know none. Sizes are
-        # looked at last: those of a graph that is exported may be symbols.
-        if self.algorithm == "tree" or not length or is_exporting():
+    def runs_fft(self, input_shape):
+        """Whether the layer convolves inputs of a shape by FFT.
+
+        Args:
+            input_shape: Tuple, `(batch, length, channels)`; the first two may
+                be None.
+
+        Returns:
+            A boolean.
+        """
+        # ONNX and LiteRT know no FFT. Sizes are looked at last: those of a
+        # graph that is exported may be symbols.
+        if self.algorithm == "tree" or is_exporting():
             return False
-        if batch_size == 0:
+        batch_size, length, channels = input_shape
+        if not length or batch_size == 0:  # there is no FFT of nothing
             return False
         if self.algorithm == "fft":
             return True
@@ -282,7 +293,7 @@ class MultiresLayer(BaseMultires):
         """
         length = check_integer("length", length)
         self._check_built("kernel")
-        kernel = KernelBank([self]).kernel(self, length)
+        (kernel,) = synthesize([self], length)
         return ops.pad(kernel, [(0, length - kernel.shape[0]), (0, 0)])
 
     def initial_state(self, batch_size):

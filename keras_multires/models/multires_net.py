@@ -4,7 +4,7 @@ from keras import ops
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_tensor
 from keras_multires.initializers import fan_in_uniform
-from keras_multires.layers.kernel_bank import KernelBank
+from keras_multires.layers.kernel_synthesis import synthesize
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.base_model import BaseModel
@@ -189,10 +189,13 @@ class MultiresNet(BaseModel):
                 # of the encoder, even where its output is not used.
                 inputs = ops.where(valid, inputs, 0)
             outputs = ops.where(valid, self._encode(inputs), 0)
-        kernels = KernelBank([block.multires_layer for block in self.blocks])
-        for block in self.blocks:
+        layers = [block.multires_layer for block in self.blocks]
+        kernels = [None] * len(layers)
+        if layers[0].runs_fft(outputs.shape):
+            kernels = synthesize(layers, outputs.shape[1])
+        for block, kernel in zip(self.blocks, kernels, strict=True):
             outputs = block(
-                outputs, mask=mask, training=training, kernels=kernels
+                outputs, mask=mask, training=training, kernel=kernel
             )
         return outputs
 

@@ -47,7 +47,8 @@ class Saves:
         """As `keras.Model.load_weights`; an error leaves the model as it was.
 
         By itself, Keras assigns layer by layer until one does not fit, and
-        passes over layers that only the file has.
+        passes over layers that only the file has. Until the new weights are
+        there, a copy of the old ones and of the optimizer's is kept.
         """
         if not skip_mismatch and not kwargs and self.built:
             self._check_weights_file(filepath)

@@ -23,6 +23,8 @@ LARGEST_SIZE = 2**22
 def convolve(inputs, kernel):
     """Causal convolution; see `causal_conv`."""
     outputs = torch.empty_like(inputs)
+    if not inputs.numel():  # PyTorch knows no FFT of nothing
+        return outputs
     padded = _room(inputs)
     for taps, *signals in _by_channels(padded, kernel, inputs, outputs):
         by_kernel = _spectrum(taps, padded)
@@ -34,7 +36,9 @@ def convolve(inputs, kernel):
 
 def gradients(cotangent, inputs, kernel):
     """Gradients of the convolution by its two inputs."""
-    by_inputs, by_kernel = map(torch.empty_like, (inputs, kernel))
+    by_inputs, by_kernel = map(torch.zeros_like, (inputs, kernel))
+    if not inputs.numel():
+        return by_inputs, by_kernel
     padded = _room(inputs)
     for taps, by_taps, *signals in _by_channels(
         padded, kernel, by_kernel, cotangent, inputs, by_inputs
@@ -59,17 +63,16 @@ def _room(inputs):
     fft_length = 2 * fast_length(length)
     if inputs.device.type == "cpu":
         smallest = min(SMALLEST_GROUP, max(1, LARGEST_SIZE // fft_length))
-        fitting = GROUP_SIZE // max(1, batch_size * fft_length)
+        fitting = GROUP_SIZE // (batch_size * fft_length)
         fitting -= fitting % smallest
         channels = min(channels, max(smallest, fitting))
-        fitting = GROUP_SIZE // max(1, channels * fft_length)
+        fitting = GROUP_SIZE // (channels * fft_length)
         batch_size = min(batch_size, max(1, fitting))
     return inputs.new_zeros((batch_size, channels, fft_length))
 
 
 def _by_channels(padded, *tensors):
-    size = max(1, padded.shape[1])
-    return zip(*(t.split(size, -1) for t in tensors), strict=True)
+    return zip(*(t.split(padded.shape[1], -1) for t in tensors), strict=True)
 
 
 def _by_sequences(padded, *tensors):

@@ -37,7 +37,16 @@ def test_groups_are_small_on_a_processor():
         ((2, 64, 48), (2, 48, 128)),
         ((1, 2**18, 64), (1, 8, 2**19)),
         ((1, 2**23, 4), (1, 1, 2**24)),
-        ((0, 3, 0), (0, 0, 6)),
     ):
         room = padded_fft._room(torch.zeros(()).expand(shape))
         assert tuple(room.shape) == expected
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 5, 0)])
+def test_nothing_gives_nothing(shape):
+    inputs, kernel = torch.zeros(shape), torch.ones(shape[1:])
+    assert padded_fft.convolve(inputs, kernel).shape == shape
+    by_inputs, by_kernel = padded_fft.gradients(inputs, inputs, kernel)
+    assert by_inputs.shape == shape
+    assert by_kernel.shape == shape[1:]
+    assert not by_kernel.any()
