@@ -189,15 +189,24 @@ class MultiresNet(BaseModel):
                 # of the encoder, even where its output is not used.
                 inputs = ops.where(valid, inputs, 0)
             outputs = ops.where(valid, self._encode(inputs), 0)
-        layers = [block.multires_layer for block in self.blocks]
-        kernels = [None] * len(layers)
-        if layers[0].runs_fft(outputs.shape):
-            kernels = synthesize(layers, outputs.shape[1])
+        kernels = self._kernels(outputs.shape)
         for block, kernel in zip(self.blocks, kernels, strict=True):
             outputs = block(
                 outputs, mask=mask, training=training, kernel=kernel
             )
         return outputs
+
+    def _kernels(self, input_shape):
+        """One a block, or None where a block does without or makes its own."""
+        layers = [block.multires_layer for block in self.blocks]
+        # Of layers that were made in a `RematScope`, which are run again for
+        # the gradient, TensorFlow takes none by arguments that have a name.
+        recomputed = any(
+            getattr(block, "_remat_mode", None) for block in self.blocks
+        )
+        if recomputed or not layers[0].runs_fft(input_shape):
+            return [None] * len(layers)
+        return synthesize(layers, input_shape[1])
 
     def _encode(self, inputs):
         self.check_inputs(inputs)
