@@ -78,7 +78,7 @@ class BaseMultires(keras.layers.Layer):
             "filter_regularizer", filter_regularizer
         )
         filter_constraint = keras_object("filter_constraint", filter_constraint)
-        # Only `inputs` are to be in the dtype for computing, not a kernel.
+        # `call` casts its inputs, integers too; a kernel is to stay as it is.
         super().__init__(**{**kwargs, "autocast": False})
         self.kernel_size = kernel_size
         self.depth = depth
@@ -156,7 +156,6 @@ class BaseMultires(keras.layers.Layer):
 
     def _prepare(self, inputs, mask):
         """The inputs as floats, with masked steps as zero."""
-        # Keras casts floats by itself, but leaves integers.
         inputs = ops.cast(inputs, self.compute_dtype)
         if mask is None:
             return inputs

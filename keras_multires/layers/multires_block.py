@@ -102,7 +102,7 @@ class MultiresBlock(keras.layers.Layer):
         for name in DENSE_OPTIONS:
             if name in dense_options:
                 dense_options[name] = keras_object(name, dense_options[name])
-        # Only `inputs` are to be in the dtype for computing, not a kernel.
+        # `call` casts its inputs, integers too; a kernel is to stay as it is.
         super().__init__(**{**kwargs, "autocast": False})
         # A `Dense` knows these options, and complains of any other.
         dense = keras.layers.Dense(1, **dense_options)
@@ -160,7 +160,6 @@ class MultiresBlock(keras.layers.Layer):
         return dense
 
     def call(self, inputs, mask=None, training=None, kernel=None):
-        # Keras casts floats by itself, but leaves integers.
         inputs = ops.cast(inputs, self.compute_dtype)
         outputs = self.multires_layer(
             inputs, mask=mask, training=training, kernel=kernel
