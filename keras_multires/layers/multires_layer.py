@@ -212,7 +212,7 @@ class MultiresLayer(BaseMultires):
 
     def call(self, inputs, mask=None, training=None, kernel=None):
         inputs = self._prepare(inputs, mask)
-        if self.runs_fft(inputs.shape):
+        if self._runs_fft(inputs.shape):
             precision = at_least_float32(inputs.dtype)
             if kernel is None:
                 (kernel,) = synthesize([self], inputs.shape[1])
@@ -247,7 +247,7 @@ class MultiresLayer(BaseMultires):
             return gelu(inputs)
         return self.activation(inputs)
 
-    def runs_fft(self, input_shape):
+    def _runs_fft(self, input_shape):
         """Whether the layer convolves inputs of a shape by FFT.
 
         Args:

@@ -204,7 +204,7 @@ class MultiresNet(BaseModel):
         recomputed = any(
             getattr(block, "_remat_mode", None) for block in self.blocks
         )
-        if recomputed or not layers[0].runs_fft(input_shape):
+        if recomputed or not layers[0]._runs_fft(input_shape):
             return [None] * len(layers)
         return synthesize(layers, input_shape[1])
 
