@@ -23,20 +23,21 @@ class Contestant:
         case: As in `workloads.build`.
         backend: Name of the backend of Keras. The plain layer runs on PyTorch
             whatever it is.
+        errors: Open text file for what the process says on its standard error,
+            where TensorFlow says a lot that is none.
     """
 
-    def __init__(self, case, backend):
+    def __init__(self, case, backend, errors):
         self.case = case
         self.seconds = []
         if case.get("contender", "").startswith("plain"):
             backend = "torch"
-        # TensorFlow says a lot there that is no error. Open until `end`.
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.errors = errors
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(case)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.errors,
+            stderr=errors,
             text=True,
             cwd=ROOT,
             env={
@@ -69,7 +70,6 @@ class Contestant:
     def end(self):
         self.process.stdin.close()
         self.process.wait()
-        self.errors.close()
 
 
 def run(cases, backend, rounds=5):
@@ -91,7 +91,8 @@ def run(cases, backend, rounds=5):
         contestants = []
         # One after the other: several that compile at once slow each other.
         for case in cases:
-            contestants.append(Contestant(case, backend))
+            errors = stack.enter_context(tempfile.TemporaryFile("w+"))
+            contestants.append(Contestant(case, backend, errors))
             stack.callback(contestants[-1].end)
         for _ in range(rounds):
             for contestant in contestants:
