@@ -90,11 +90,16 @@ def test_missing_packages_are_named(model, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("format", CONVERTERS)
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_dtypes_that_a_file_cannot_compute_in_raise(dtype, format, tmp_path):
-    if dtype not in IMPOSSIBLE_DTYPES.get((format, BACKEND), ()):
-        return
+@pytest.mark.parametrize(
+    ("format", "dtype"),
+    [
+        (format, dtype)
+        for (format, backend), dtypes in IMPOSSIBLE_DTYPES.items()
+        for dtype in dtypes
+        if backend == BACKEND
+    ],
+)
+def test_dtypes_that_a_file_cannot_compute_in_raise(format, dtype, tmp_path):
     model = MultiresClassifier(
         3,
         30,
