@@ -95,7 +95,7 @@ LIMITS = {
         "bytes": 7 * BYTES,
     },
     "tensorflow": {"FFTs of the batch": 5, "FFTs": 8, "operations": 380},
-    "torch": {"FFTs of the batch": 5, "FFTs": 8, "operations": 375},
+    "torch": {"FFTs of the batch": 5, "FFTs": 8, "operations": 365},
 }
 
 

@@ -27,7 +27,7 @@ def convolve(inputs, kernel):
         return outputs
     padded = _room(inputs)
     for taps, *signals in _by_channels(padded, kernel, inputs, outputs):
-        by_kernel = _spectrum(taps, padded)
+        by_kernel = _spectrum(taps, padded, inputs.shape[1])
         for group, target in _by_sequences(padded, *signals):
             product = _padded_spectrum(group, padded).mul_(by_kernel)
             target.copy_(_signal(product, padded, target.shape[1]))
@@ -45,7 +45,8 @@ def gradients(cotangent, inputs, kernel):
     ):
         # PyTorch's `conj` only notes that a tensor is conjugate, and products
         # are slow then.
-        conjugate = _spectrum(taps, padded).conj_physical_()
+        conjugate = _spectrum(taps, padded, inputs.shape[1])
+        conjugate.conj_physical_()
         correlation = torch.zeros_like(conjugate)
         for by_outputs, group, target in _by_sequences(padded, *signals):
             spectrum = _padded_spectrum(by_outputs, padded)
@@ -88,13 +89,13 @@ def _padded_spectrum(group, padded):
     return torch.fft.rfft(padded)
 
 
-def _spectrum(kernel, padded):
+def _spectrum(kernel, padded, steps):
     """`(taps, channels)` to `(channels, frequencies)`."""
     taps, channels = kernel.shape
     padded = padded[0, :channels]
     padded[:, :taps] = kernel.contiguous().transpose(0, 1)
-    # A sequence that is longer may have stood here.
-    padded[:, taps:] = 0
+    if taps < steps:  # where a sequence may have stood
+        padded[:, taps:steps] = 0
     return torch.fft.rfft(padded)
 
 
