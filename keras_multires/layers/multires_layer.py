@@ -353,7 +353,8 @@ class MultiresLayer(BaseMultires):
                 longer to compute than a step.
             in_place: Whether `state` may be overwritten, so that it cannot be
                 used again. That saves a copy for a single step: on PyTorch,
-                and on JAX in the compiled `step` of a model.
+                and on JAX and TensorFlow in the compiled `step` of a model. The
+                state that TensorFlow returns then holds a `tf.Variable`.
 
         Returns:
             `(outputs, state)`: a float tensor of the shape of `inputs`, and the

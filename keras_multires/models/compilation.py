@@ -10,7 +10,7 @@ from keras_multires.argument_checks import check_tensor
 from keras_multires.value_checks import has_values
 
 
-def compiled(model, function, state=(), overwritten=()):
+def compiled(model, function, state=(), overwritten=None):
     """`function` of tensors, compiled where the backend compiles.
 
     Gradients are not taken, and the function must not change any weight. The
@@ -22,8 +22,9 @@ def compiled(model, function, state=(), overwritten=()):
             `state`.
         state: Variables that `function` may change and that are none of the
             model's.
-        overwritten: Places of arguments that are not used again, so that JAX
-            may write its results there.
+        overwritten: Place of an argument that is not used again. `function`
+            returns a pair, of which the second takes its place; JAX and
+            TensorFlow write it there.
 
     Returns:
         A function of the same arguments.
@@ -78,7 +79,7 @@ def compiled_step(step):
         if not hasattr(self, name):
             function = functools.partial(step, self)
             # Of the arguments, the state is the second.
-            overwritten = (1,) if in_place else ()
+            overwritten = 1 if in_place else None
             run = compiled(self, function, overwritten=overwritten)
             setattr(self, name, run)
         return getattr(self, name)(*bound.args[1:])
@@ -90,7 +91,7 @@ def _jax(model, function, state, overwritten):
     import jax
 
     # The first argument is the weights.
-    donated = tuple(1 + place for place in overwritten)
+    donated = () if overwritten is None else 1 + overwritten
 
     @functools.partial(jax.jit, donate_argnums=donated)
     def pure(values, *arguments):
@@ -115,7 +116,46 @@ def _tensorflow(model, function, state, overwritten):
     import tensorflow as tf
 
     # Without XLA a loop copies the whole state at each step.
-    return tf.function(function, autograph=False, jit_compile=True)
+    compile_by_xla = tf.function(autograph=False, jit_compile=True)
+    if overwritten is None:
+        return compile_by_xla(function)
+
+    # XLA writes new values of variables where they are, but never those of
+    # tensors. Integers stay tensors: XLA cannot reach their variables, which
+    # TensorFlow keeps on the host, from a GPU.
+    def variable(tensor):
+        if isinstance(tensor, tf.Variable) or not tensor.dtype.is_floating:
+            return tensor
+        return tf.Variable(tensor, trainable=False)
+
+    def value(leaf):
+        return leaf.read_value() if isinstance(leaf, tf.Variable) else leaf
+
+    def assign(old, new):
+        # A state that was stored may come back in another precision.
+        if isinstance(old, tf.Variable) and old.dtype == new.dtype:
+            old.assign(new)
+            return None
+        return new
+
+    @compile_by_xla
+    def run(*arguments):
+        outputs, updated = function(*keras.tree.map_structure(value, arguments))
+        return outputs, keras.tree.map_structure(
+            assign, arguments[overwritten], updated
+        )
+
+    @functools.wraps(function)
+    def call(*arguments):
+        arguments = list(arguments)
+        before = keras.tree.map_structure(variable, arguments[overwritten])
+        arguments[overwritten] = before
+        outputs, updated = run(*arguments)
+        return outputs, keras.tree.map_structure(
+            lambda old, new: old if new is None else new, before, updated
+        )
+
+    return call
 
 
 def _torch(model, function, state, overwritten):

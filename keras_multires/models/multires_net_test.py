@@ -262,5 +262,30 @@ def test_a_state_may_be_overwritten():
         before = overwritten[0]["history"]
         outputs, overwritten = model.step(now, overwritten, in_place=True)
         np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    after = overwritten[0]["history"]
     if keras.backend.backend() == "jax":
         assert before.is_deleted()
+    else:
+        assert after is before
+    np.testing.assert_allclose(after, state[0]["history"], atol=1e-6)
+
+
+def test_a_state_of_another_precision_may_be_overwritten():
+    model = MultiresNet(3, 2, depth=4)
+    model.build((None, None, 2))
+    inputs = np.ones((2, 1, 2), "float32")
+    _, state = model.step(inputs, model.initial_state(2))
+    stored = keras.tree.map_structure(
+        lambda leaf: (
+            ops.convert_to_numpy(leaf).astype("float16")
+            if "float" in keras.backend.standardize_dtype(leaf.dtype)
+            else leaf
+        ),
+        state,
+    )
+    for _ in range(3):
+        expected, state = model.step(inputs, state)
+        outputs, stored = model.step(inputs, stored, in_place=True)
+        np.testing.assert_allclose(outputs, expected, atol=1e-2)
+        dtype = keras.backend.standardize_dtype(stored[0]["history"].dtype)
+        assert dtype == "float32"

@@ -176,11 +176,25 @@ def step(inputs, state, transition, kernel_size, counts, in_place=False):
     num_past = transition.shape[1] - 1
     past = _read(history, places[:num_past])
     values = ops.concatenate([inputs, past], axis=1)
-    # So small a map is faster by hand than as one product a channel.
-    results = ops.sum(ops.expand_dims(values, 1) * transition, axis=2)
+    results = _map(transition, values)
     history = _write(history, places[num_past:], results[:, :-1], in_place)
     position = ops.mod(position + 1, int(size.max()))
     return results[:, -1:], {"history": history, "position": position}
+
+
+def _map(transition, values):
+    """`(batch, values, channels)` to `(batch, rows of the map, channels)`.
+
+    So small a map is faster by hand than as one product a channel.
+    """
+    if keras.backend.backend() == "jax":
+        # As one sum, XLA on a CPU computes each number by itself, and took most
+        # of the time of a step that way.
+        return sum(
+            values[:, i : i + 1] * transition[:, i]
+            for i in range(transition.shape[1])
+        )
+    return ops.sum(ops.expand_dims(values, 1) * transition, axis=2)
 
 
 @functools.lru_cache
