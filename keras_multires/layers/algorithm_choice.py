@@ -6,9 +6,11 @@ steps, 16 and 256 channels, and batches of 1 to 16 sequences. On 2 CPU cores:
 
 - TensorFlow: the FFT is as fast as the tree (1.01 times its time) or faster,
   from 16 steps on.
-- JAX: so it is for single sequences (1.14 times the tree's time at 16 steps of
-  16 channels, less than 0.55 elsewhere). In batches, the tree is faster at 16
-  steps (by up to 1.6) and the FFT from 64 on.
+- JAX: so it is from 32 steps on. At 16 steps it depends on the numbers. For
+  single sequences the tree is faster at 2^8 (the FFT took 1.14 times its time,
+  and 1.34 in another run), as fast at 2^9, and four times slower at 2^12, for
+  XLA sums over a batch of one slowly. In batches the FFT is faster at 2^12
+  (0.91), the tree at 2^15 (the FFT took 1.6 times its time).
 - PyTorch compiles nothing, and takes some milliseconds to call the many small
   operations of the synthesis, however few numbers there are. The two meet
   between 2^16 numbers, for many sequences, and 2^17, for a single one: the
@@ -32,8 +34,10 @@ def fft_is_faster(batch_size, length, channels):
         A boolean.
     """
     backend = keras.backend.backend()
-    if backend == "jax" and batch_size != 1:
-        return length >= 32
+    if backend == "jax" and 16 <= length < 32:
+        if batch_size == 1:
+            return length * channels >= 2**9
+        return batch_size is not None and batch_size * length * channels < 2**13
     if backend == "torch" and batch_size is not None:
         numbers = (batch_size - 0.5) * length * channels
         return length >= 16 and numbers >= 2**16

@@ -17,9 +17,7 @@ def test_the_rule_takes_what_was_measured_to_be_faster(tree_and_fft):
     shape = (tree["batch_size"], tree["length"], tree["channels"])
     seconds = [statistics.median(r["seconds"]) for r in (tree, fft)]
     chosen = seconds[fft_is_faster(*shape)]
-    # Of less than a tenth of a millisecond, a tenth is noise.
-    tolerance = 1.25 if max(seconds) < 1e-4 else 1.1
-    assert chosen <= tolerance * min(seconds)
+    assert chosen <= 1.1 * min(seconds)
 
 
 def test_a_batch_of_unknown_size_is_a_large_one():
