@@ -94,8 +94,10 @@ LIMITS = {
         "FLOPs": 3.3e6,
         "bytes": 7 * BYTES,
     },
-    "tensorflow": {"FFTs of the batch": 5, "FFTs": 8, "operations": 380},
-    "torch": {"FFTs of the batch": 5, "FFTs": 8, "operations": 365},
+    # More operations than one product for both phases of a filter takes in the
+    # synthesis, but XLA and PyTorch need less time for them.
+    "tensorflow": {"FFTs of the batch": 5, "FFTs": 8, "operations": 425},
+    "torch": {"FFTs of the batch": 5, "FFTs": 8, "operations": 480},
 }
 
 

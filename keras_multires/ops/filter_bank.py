@@ -309,14 +309,9 @@ def tree_readout(
 
 
 def _phases(kernel):
-    """Even and odd taps of a kernel, pair by pair: `(pairs, 1, 2, channels)`.
-
-    A last tap without a partner gets a zero.
-    """
-    taps, channels = kernel.shape
-    if taps % 2:
-        kernel = ops.pad(kernel, [(0, 1), (0, 0)])
-    return ops.reshape(kernel, (-1, 1, 2, channels))
+    """Even and odd taps of a kernel, two lists of `(channels,)`."""
+    taps = ops.unstack(kernel)
+    return taps[::2], taps[1::2]
 
 
 def _first(tensor, count):
@@ -331,15 +326,18 @@ def _upsample_and_convolve(coefficients, phases):
     that no zero of the upsampling is stored or multiplied.
     `(count, channels)` gives `(2 * (count + pairs - 1), channels)`.
     """
-    pairs, _, _, channels = phases.shape
-    coefficients = ops.expand_dims(coefficients, 1)
-    terms = [
-        ops.pad(coefficients, [(p, pairs - 1 - p), (0, 0), (0, 0)])
+    pairs, channels = len(phases[0]), coefficients.shape[1]
+    delayed = [
+        ops.pad(coefficients, [(p, pairs - 1 - p), (0, 0)])
         if pairs > 1
         else coefficients
         for p in range(pairs)
     ]
-    return ops.reshape(_weighted_sum(terms, phases), (-1, channels))
+    # One phase after the other: of one product for both, XLA computes the
+    # gradient slowly and in more memory. An odd number of taps leaves the last
+    # delay to the even ones.
+    both = [_weighted_sum(delayed[: len(taps)], taps) for taps in phases]
+    return ops.reshape(ops.stack(both, axis=1), (-1, channels))
 
 
 def synthesis(scaling_filter, wavelet_filter, memory_weights, counts, length):
