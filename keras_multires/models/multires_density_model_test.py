@@ -94,7 +94,7 @@ def test_a_transition_given_or_not_changes_nothing(model):
     )
     # Two programs, which a compiler may round differently.
     np.testing.assert_allclose(
-        *map(ops.convert_to_numpy, (received, expected)), rtol=1e-6, atol=1e-6
+        *map(ops.convert_to_numpy, (received, expected)), rtol=1e-6
     )
 
 
