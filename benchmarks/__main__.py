@@ -67,7 +67,11 @@ def main(backend, only, quick, dtype_policy, output):
 
 
 def describe_machine():
-    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    machine = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    # How memory is had from the system decides a third of the time.
+    if tunables := os.environ.get("GLIBC_TUNABLES"):
+        machine += f", GLIBC_TUNABLES={tunables}"
+    return machine
 
 
 def installed_versions():

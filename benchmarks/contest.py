@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Contestant:
-    """A process that computes a case.
+    """A process that computes a case, once it has been told to build it.
 
     Args:
         case: As in `workloads.build`.
@@ -29,6 +29,7 @@ class Contestant:
 
     def __init__(self, case, backend, errors):
         self.case = case
+        self.first_seconds = None
         self.seconds = []
         if case.get("contender", "").startswith("plain"):
             backend = "torch"
@@ -49,7 +50,6 @@ class Contestant:
                 "TF_FORCE_GPU_ALLOW_GROWTH": "true",
             },
         )
-        self.first_seconds = self._read()
 
     def _read(self):
         line = self.process.stdout.readline()
@@ -63,12 +63,17 @@ class Contestant:
         return json.loads(line)
 
     def ask(self, question):
-        self.process.stdin.write(question + "\n")
-        self.process.stdin.flush()
+        # Of a process that has ended, `_read` says why.
+        with contextlib.suppress(BrokenPipeError):
+            print(question, file=self.process.stdin, flush=True)
         return self._read()
 
+    def build(self):
+        self.first_seconds = self.ask("build")
+
     def end(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
 
 
@@ -89,11 +94,14 @@ def run(cases, backend, rounds=5):
     results = []
     with contextlib.ExitStack() as stack:
         contestants = []
-        # One after the other: several that compile at once slow each other.
         for case in cases:
             errors = stack.enter_context(tempfile.TemporaryFile("w+"))
             contestants.append(Contestant(case, backend, errors))
             stack.callback(contestants[-1].end)
+        # They import at once. What is timed goes one after the other: several
+        # that compile at once slow each other.
+        for contestant in contestants:
+            contestant.build()
         for _ in range(rounds):
             for contestant in contestants:
                 contestant.seconds.append(contestant.ask("seconds"))

@@ -1,5 +1,6 @@
 """Pictures of the results of all backends that lie in one folder."""
 
+import itertools
 import json
 import statistics
 
@@ -166,7 +167,7 @@ def draw_streaming(results):
     figure, axes = _figure(1)
     figure.set_size_inches(6.5, 4)  # beside the legend
     for backend, result in results.items():
-        cases = [group[0] for group in result.get("streaming", [])]
+        cases = list(itertools.chain(*result.get("streaming", [])))
         for batch_size, style in ((1, "o-"), (64, "x--")):
             found = [c for c in cases if c["batch_size"] == batch_size]
             axes[0].plot(

@@ -67,7 +67,7 @@ def step(backend, quick, batch_sizes=None, **shared):
             **shared,
         }
         cases = [{**case, "contender": name} for name in ("multires", "plain")]
-        yield contest.run(cases, backend, rounds=2 if quick else 3)
+        yield contest.run(cases, backend, rounds=3 if quick else 5)
 
 
 def lengths(backend, quick, lengths=LENGTHS, **shared):
@@ -118,15 +118,15 @@ def auto(backend, quick, **shared):
 def streaming(backend, quick, **shared):
     """One step of a stream, against the length of what it remembers."""
     for batch_size in (1, 64):
-        for depth in (6, 14) if quick else range(6, 17, 2):
-            case = {
-                "kind": "stream",
-                "contender": "multires",
-                "depth": depth,
-                "batch_size": batch_size,
-                **shared,
-            }
-            yield contest.run([case], backend, rounds=3)
+        case = {
+            "kind": "stream",
+            "contender": "multires",
+            "batch_size": batch_size,
+            **shared,
+        }
+        depths = (6, 14) if quick else range(6, 17, 2)
+        cases = [{**case, "depth": depth} for depth in depths]
+        yield contest.run(cases, backend, rounds=3)
 
 
 SUITES = {

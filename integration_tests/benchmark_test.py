@@ -57,9 +57,12 @@ def test_cases_take_turns():
     assert ours["peak_bytes"] > 0
 
 
-def test_a_case_that_fails_is_named():
-    with pytest.raises(RuntimeError, match="'contender': 'nothing'"):
-        contest.run([{**LAYER, "contender": "nothing"}], "torch")
+@pytest.mark.parametrize(
+    ("contender", "backend"), [("nothing", "torch"), ("multires", "nothing")]
+)
+def test_a_case_that_fails_is_named(contender, backend):
+    with pytest.raises(RuntimeError, match=f"'contender': '{contender}'"):
+        contest.run([{**LAYER, "contender": contender}], backend)
 
 
 def test_a_slope_is_the_exponent():
