@@ -692,7 +692,9 @@ ENTRIES = {
                 array(1, 5, 2), wrong=(array(1, 5, 3), array(1, 0, 2))
             ),
             "kernel": tensor(
-                array(3, 2), array(1, 2), wrong=(array(0, 2), array(3, 4))
+                array(3, 2),
+                array(1, 2),
+                wrong=(array(0, 2), array(6, 2), array(3, 4)),
             ),
         },
         {"inputs": array(1, 5, 2), "kernel": array(3, 2)},

@@ -32,7 +32,8 @@ def own_initializer(initializer, fan_in, index=0):
     """The initializer of one weight, from what the user gave for several.
 
     A Keras initializer gives the same values at every call, so each weight
-    takes a clone.
+    takes a clone; but one with a `SeedGenerator` gives others each time, and a
+    clone of it would begin anew.
 
     Args:
         initializer: Initializer that the user gave, or None.
@@ -52,6 +53,9 @@ def own_initializer(initializer, fan_in, index=0):
     if initializer is None:
         return fan_in_uniform(fan_in)
     if isinstance(initializer, keras.initializers.Initializer):
+        seed = getattr(initializer, "seed", None)
+        if isinstance(seed, keras.random.SeedGenerator):
+            return initializer
         config = initializer.get_config()
         if isinstance(config.get("seed"), int):
             config["seed"] += index

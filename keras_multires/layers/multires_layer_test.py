@@ -309,12 +309,15 @@ def test_layer_passes_the_harness_of_keras(run_layer_test, options, losses):
     )
 
 
+# Of the deepest tree, most delays are longer than any sequence, and than what
+# an int32 holds.
+@pytest.mark.parametrize("depth", [3, 61])
 @pytest.mark.parametrize("algorithm", ["tree", "fft", "auto"])
-def test_any_length_runs_where_the_depth_is_given(algorithm):
-    layer = MultiresLayer(kernel_size=3, depth=3, algorithm=algorithm)
+def test_any_length_runs_where_the_depth_is_given(algorithm, depth):
+    layer = MultiresLayer(kernel_size=3, depth=depth, algorithm=algorithm)
     model = keras.Sequential([keras.Input((None, 2)), layer])
     assert model.output_shape == (None, None, 2)
-    reference = MultiresLayer(kernel_size=3, depth=3, algorithm="tree")
+    reference = MultiresLayer(kernel_size=3, depth=depth, algorithm="tree")
     reference.build((None, None, 2))
     reference.set_weights(layer.get_weights())
     for length in (1, 7, 40):

@@ -152,6 +152,8 @@ class MultiresCausalLM(BaseModel):
 
     def build(self, input_shape):
         self.backbone.check_input_shape(input_shape)
+        if self.built:  # by the constructor
+            return
         # The depth follows from `length`, whatever the length at hand.
         self.backbone.build((input_shape[0], self.length))
         self.head.build((input_shape[0], None, self.backbone.hidden_dim))

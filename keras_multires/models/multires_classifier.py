@@ -179,6 +179,8 @@ class MultiresClassifier(BaseModel):
 
     def build(self, input_shape):
         self.backbone.check_input_shape(input_shape)
+        if self.built:  # by the constructor, perhaps
+            return
         # The depth follows from `length`, whatever the length at hand.
         build_shape = (input_shape[0], self.length, *input_shape[2:])
         self.backbone.build(build_shape)
@@ -274,10 +276,19 @@ class MultiresClassifier(BaseModel):
             inputs, state["backbone"], transition
         )
         batch_size, _, hidden_dim = outputs.shape
-        for name, size in (("total", hidden_dim), ("count", 1)):
-            check_tensor(f"state['{name}']", state[name], (batch_size, size))
-        total, count = self._pooling_terms(outputs, mask=None)
-        total, count = state["total"] + total, state["count"] + count
+        terms = self._pooling_terms(outputs, mask=None)
+        total, count = (
+            new
+            + check_tensor(
+                f"state['{name}']",
+                state[name],
+                (batch_size, size),
+                cast_to=new.dtype,
+            )
+            for name, size, new in zip(
+                ("total", "count"), (hidden_dim, 1), terms, strict=True
+            )
+        )
         state = {"backbone": backbone, "total": total, "count": count}
         return self._classify(total, count), state
 

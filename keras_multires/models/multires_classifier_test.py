@@ -137,6 +137,28 @@ def test_steps_give_the_logits_of_the_sequence_so_far(options):
         )
 
 
+def test_a_stored_state_goes_on():
+    model, inputs = small_classifier(), sequences()
+    _, state = model.step(inputs[:, :9], model.initial_state(5))
+    stored = keras.tree.map_structure(ops.convert_to_numpy, state)
+    logits, _ = model.step(inputs[:, 9:], stored)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(logits),
+        ops.convert_to_numpy(model(inputs)),
+        atol=1e-5,
+    )
+
+
+def test_what_is_built_stays_as_it_is():
+    model, inputs = small_classifier(), sequences()
+    expected = ops.convert_to_numpy(model(inputs))
+    model.build(inputs.shape)
+    model.backbone.build(inputs.shape)
+    np.testing.assert_array_equal(ops.convert_to_numpy(model(inputs)), expected)
+    with pytest.raises(ValueError, match="must have the shape"):
+        model.build((None, 16))
+
+
 def test_padding_changes_no_logit():
     model, inputs = small_classifier(), sequences()
     expected = ops.convert_to_numpy(model(inputs))

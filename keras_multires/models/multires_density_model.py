@@ -17,6 +17,7 @@ from keras_multires.models.compilation import compiled
 from keras_multires.models.compilation import compiled_step
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.scan import scan
+from keras_multires.ops.precision import at_least_float32
 from keras_multires.value_checks import check_pixels
 
 
@@ -57,7 +58,7 @@ class MultiresDensityModel(BaseModel):
     Call arguments:
         inputs: Float tensor `(batch, length, input_channels)` in [-1, 1].
         mask: Optional boolean tensor `(batch, length)`, False at the steps
-            that are padding.
+            that are padding, before or after an image.
         training: Whether to apply dropout and to update batch statistics.
 
     Returns:
@@ -152,6 +153,8 @@ class MultiresDensityModel(BaseModel):
         check_pixels("targets", targets)
 
     def build(self, input_shape):
+        if self.built:  # by the constructor
+            return
         # The depth follows from `length`, whatever the length at hand.
         self.backbone.build((input_shape[0], self.length, self.input_channels))
         self.head.build((input_shape[0], None, self.backbone.hidden_dim))
@@ -160,8 +163,12 @@ class MultiresDensityModel(BaseModel):
         )
 
     def call(self, inputs, mask=None, training=None):
-        if mask is None:  # padding may hold anything
+        if mask is None:
             self.check_inputs(inputs)
+        else:
+            # Padding may hold anything, and its last pixel comes to stand at
+            # the first step of the image.
+            inputs = ops.where(ops.expand_dims(mask, -1), inputs, 0)
         before = ops.zeros_like(inputs[:, :1])
         shifted = ops.concatenate([before, inputs[:, :-1]], axis=1)
         outputs = self.backbone(shifted, mask=mask, training=training)
@@ -271,8 +278,8 @@ class MultiresDensityModel(BaseModel):
                 first pixels, which are continued.
 
         Returns:
-            Float tensor `(num_samples, length, input_channels)` of the 256
-            values in [-1, 1], after the prefix.
+            Tensor `(num_samples, length, input_channels)` of float32 or
+            float64, with the 256 values in [-1, 1], after the prefix.
 
         Raises:
             ValueError: if an argument is out of its range or its shape.
@@ -292,8 +299,10 @@ class MultiresDensityModel(BaseModel):
 
     def _check_prefix(self, prefix, num_samples):
         shape = (num_samples, 0, self.input_channels)
+        # Half precision has no room for all the values of a pixel.
+        dtype = at_least_float32(self.compute_dtype)
         if prefix is None:
-            return ops.zeros(shape, dtype=self.compute_dtype)
+            return ops.zeros(shape, dtype=dtype)
         prefix = ops.convert_to_numpy(check_tensor("prefix", prefix))
         if prefix.ndim == 2:
             prefix = prefix[None].repeat(num_samples, axis=0)
@@ -309,7 +318,7 @@ class MultiresDensityModel(BaseModel):
                 f"Received: prefix.shape={prefix.shape}"
             )
         check_pixels("prefix", prefix)
-        return ops.convert_to_tensor(prefix, dtype=self.compute_dtype)
+        return ops.convert_to_tensor(prefix, dtype=dtype)
 
     def _generate(self, prefix, noise, temperature):
         num_samples, num_given, channels = prefix.shape
@@ -329,15 +338,15 @@ class MultiresDensityModel(BaseModel):
                 self.head(outputs), self.input_channels
             )
             drawn = mixture.sample_by_noise(noise, temperature)
-            drawn = ops.cast(drawn, self.compute_dtype)
-            return (drawn, backbone), drawn
+            last = ops.cast(drawn, self.compute_dtype)
+            return (last, backbone), ops.cast(drawn, prefix.dtype)
 
         steps = self.length - num_given
         drawn = scan(
             draw,
             (state["last"], state["backbone"]),
             noise[num_given:],
-            ops.zeros((steps, num_samples, 1, channels), self.compute_dtype),
+            ops.zeros((steps, num_samples, 1, channels), prefix.dtype),
         )
         pixels = ops.transpose(drawn[:, :, 0], (1, 0, 2))
         return ops.concatenate([prefix, pixels], axis=1)

@@ -69,6 +69,19 @@ def test_parameters_depend_on_earlier_pixels_alone(model):
     assert (abs(after[:, 8:] - before[:, 8:]) > 1e-4).any()
 
 
+@pytest.mark.parametrize("padding", [(0, 6), (6, 0)])
+def test_padding_changes_nothing_on_either_side(model, padding):
+    images = random_images(model)
+    padded = np.pad(images, [(0, 0), padding, (0, 0)], constant_values=np.nan)
+    steps = slice(padding[0], padding[0] + 20)
+    mask = np.zeros(padded.shape[:2], bool)
+    mask[:, steps] = True
+
+    outputs = ops.convert_to_numpy(model(padded, mask=mask))[:, steps]
+
+    np.testing.assert_allclose(outputs, run(model, images), atol=1e-5)
+
+
 @pytest.mark.parametrize("sizes", [[20], [1] * 20, [1, 5, 1, 13]])
 def test_steps_are_those_of_the_whole_image(model, sizes):
     images = random_images(model)
@@ -232,8 +245,12 @@ def test_training_lowers_the_bits():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_generates(policy):
     model = MultiresDensityModel(6, 3, **SMALL, dtype=policy)
-    images = run(lambda: ops.cast(model.generate(2, seed=0), "float32"))
+    prefix = random_images(model)[:, :2]
+    images = generate(model, 2, seed=0, prefix=prefix)
     assert images.shape == (2, 6, 3)
+    np.testing.assert_array_equal(images[:, :2], prefix)
+    levels = (images + 1) * 127.5
+    np.testing.assert_allclose(levels, levels.round(), atol=1e-4)
     assert (abs(images) <= 1).all()
 
 

@@ -147,6 +147,8 @@ class MultiresNet(BaseModel):
 
     def build(self, input_shape):
         self.check_input_shape(input_shape)
+        if self.built:
+            return
         batch_size, length = input_shape[:2]
         # The blocks first: they check the shape before any weight is made.
         for block in self.blocks:

@@ -46,10 +46,12 @@ def causal_conv(inputs, kernel):
     kernel = check_tensor(
         "kernel", kernel, ("taps", inputs.shape[2]), dtype, fits="inputs"
     )
-    if not kernel.shape[0]:
+    if not 1 <= kernel.shape[0] <= inputs.shape[1]:
         raise ValueError(
-            "`kernel` must have at least one tap. "
-            f"Received: kernel.shape={tuple(kernel.shape)}"
+            "`kernel` must have at least one tap, and at most as many as "
+            "`inputs` have steps. Received: "
+            f"kernel.shape={tuple(kernel.shape)}, "
+            f"inputs.shape={tuple(inputs.shape)}"
         )
     implementation = _implementation()
 

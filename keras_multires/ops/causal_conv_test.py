@@ -100,6 +100,14 @@ def stored_for_gradient(inputs, kernel):
     return sum(sizes) + int(tf.size(inputs) + tf.size(kernel))
 
 
+@pytest.mark.parametrize("taps", [0, 6, 11])
+def test_as_many_taps_as_steps_are_the_most(taps):
+    with pytest.raises(ValueError, match="at most as many"):
+        causal_conv(
+            np.ones((2, 5, 3), "float32"), np.ones((taps, 3), "float32")
+        )
+
+
 def test_gradient_keeps_only_the_inputs_and_the_kernel():
     inputs = ops.ones((4, 100, 30))
     kernel = ops.ones((100, 30))

@@ -28,6 +28,7 @@ import operator
 from keras import ops
 from keras.backend import standardize_dtype
 
+from keras_multires.argument_checks import LARGEST
 from keras_multires.argument_checks import LONGEST
 from keras_multires.argument_checks import check_function
 from keras_multires.argument_checks import check_integer
@@ -89,9 +90,14 @@ def delays_from_zero(signal, lag, count):
     for delay in range(0, count * lag, lag):
         if delay == 0:
             yield signal
+        elif length is None:
+            # Known when the graph runs, on TensorFlow.
+            length_then = ops.shape(signal)[1]
+            kept = ops.maximum(length_then - min(delay, LARGEST), 0)
+            zeros = ops.zeros_like(signal[:, kept:])
+            yield ops.concatenate([zeros, signal[:, :kept]], axis=1)
         elif not isinstance(length, int):
-            # Unknown, or a symbol of an exporter: it may be less than the
-            # delay.
+            # A symbol of an exporter, which may be less than the delay.
             padded = ops.pad(signal, [(0, 0), (delay, 0), (0, 0)])
             yield padded[:, :-delay]
         elif delay >= length:
