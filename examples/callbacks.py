@@ -9,6 +9,21 @@ import keras
 from tensorboard.summary import Writer
 
 
+def best_of(values, mode):
+    """Index of the best value of a metric, the first of several.
+
+    Args:
+        values: List of floats, NaN among them perhaps.
+        mode: `"max"` if it is to be high, `"min"` if it is to be low.
+    """
+    sign = {"max": -1, "min": 1}[mode]
+    # Any number is better than NaN.
+    return min(
+        range(len(values)),
+        key=lambda index: (math.isnan(values[index]), sign * values[index]),
+    )
+
+
 class Log(keras.callbacks.CSVLogger):
     """Keras's log of the epochs, with their seconds, whole after a restart.
 
@@ -78,7 +93,6 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
 
     def __init__(self, path, monitor, mode):
         self.path = path
-        self.is_high_best = mode == "max"
         # Keras puts the epoch into the braces.
         folder = str(path.parent).replace("{", "{{").replace("}", "}}")
         super().__init__(
@@ -87,6 +101,7 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
             mode=mode,
             save_best_only=True,
         )
+        self.mode = mode
 
     @property
     def _prefix(self):
@@ -94,10 +109,18 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
 
     def know(self, values):
         """Takes the values of epochs before a restart into account."""
-        if self.is_high_best:
-            self.best = max(values, default=-math.inf)
-        else:
-            self.best = min(values, default=math.inf)
+        if values:
+            self.best = values[best_of(values, self.mode)]
+            self._forget_nan()
+
+    def _forget_nan(self):
+        # Nothing would ever be better.
+        if self.best is not None and math.isnan(self.best):
+            self.best = -math.inf if self.mode == "max" else math.inf
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        self._forget_nan()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)

@@ -63,6 +63,16 @@ class TrainingOptions:
     devices: int = 1
 
 
+class _Path(click.Path):
+    """A path; the `~` that shells leave in `--option=~/folder` is expanded."""
+
+    def __init__(self, **options):
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value, parameter, context):
+        return super().convert(os.path.expanduser(value), parameter, context)
+
+
 def _is_installed(backend):
     return importlib.util.find_spec(backend) is not None
 
@@ -149,7 +159,7 @@ def training_options(output_dir, presets, data=None):
         data_options.append(
             click.option(
                 "--data-dir",
-                type=click.Path(path_type=Path),
+                type=_Path(),
                 help=data,
             )
         )
@@ -203,7 +213,7 @@ def training_options(output_dir, presets, data=None):
                 ),
                 click.option(
                     "--output-dir",
-                    type=click.Path(path_type=Path),
+                    type=_Path(),
                     default=output_dir,
                     show_default=True,
                     help="Folder for the results, made if missing.",
@@ -351,9 +361,7 @@ def _model_options(names, *options):
             [
                 click.option(
                     "--model",
-                    type=click.Path(
-                        path_type=Path, exists=True, dir_okay=False
-                    ),
+                    type=_Path(exists=True, dir_okay=False),
                     help=f"File of a trained model, to {action} with.",
                 ),
                 *options,

@@ -317,6 +317,10 @@ def read_image(path, side, channels):
 
     Returns:
         uint8 array `(side * side, channels)`.
+
+    Raises:
+        OSError: if the file cannot be read as an image.
+        ValueError: if its values have more than 8 bits.
     """
     import numpy as np
     from PIL import Image
@@ -324,6 +328,11 @@ def read_image(path, side, channels):
 
     # No other formats: Pillow starts a program to read some of them.
     with Image.open(path, formats=("JPEG", "PNG")) as image:
+        if image.mode[0] in "IF":  # which Pillow would cut off at white
+            raise ValueError(
+                "The image must have 8 bits a value. It has more (Pillow's "
+                f"mode {image.mode!r}): {path}"
+            )
         image = image.convert("L" if channels == 1 else "RGB")
         image = ImageOps.fit(image, (side, side))
         pixels = np.array(image).reshape(side * side, channels)

@@ -100,6 +100,7 @@ def train(options, task, download):
             options.data_dir, task, standardize=False, download=download
         )
         labels = ptbxl.label_names(task, options.data_dir)
+    run.put_beside_model(LABELS, labels)
     (signals, _), _, (test_signals, _) = parts
     normalization = keras.layers.Normalization(
         axis=None, mean=signals.mean(), variance=signals.var()
@@ -114,7 +115,6 @@ def train(options, task, download):
         parts,
     )
     source = f"PTB-XL, {sum(len(inputs) for inputs, _ in parts):,} records"
-    run.write_json(LABELS, labels)
     run.finish(
         model,
         log,

@@ -253,7 +253,11 @@ def generate_texts(model, prompts, temperature, seed):
     import keras_nlp
 
     prompts = [
-        [END_OF_FILE, *(byte + 1 for byte in prompt.encode())]
+        # Python keeps bytes of the command line that are no text as surrogates.
+        [
+            END_OF_FILE,
+            *(byte + 1 for byte in prompt.encode(errors="surrogateescape")),
+        ]
         for prompt in prompts
     ]
     sampler = keras_nlp.samplers.TopPSampler(

@@ -23,6 +23,7 @@ import keras
 from callbacks import KeepBest
 from callbacks import Log
 from callbacks import TensorBoard
+from callbacks import best_of
 from devices import find_devices
 from PIL import Image
 
@@ -32,7 +33,11 @@ MODEL = "model.keras"
 LOG = "log.csv"
 BACKUP = "backup"
 TENSORBOARD = "tensorboard"
-FILES = (METRICS, MODEL, LOG)
+# Beside these, what some of the examples write.
+FILES = (
+    *(METRICS, MODEL, LOG, "labels.json"),
+    *("overview.png", "scalogram.png", "samples.png", "samples.txt"),
+)
 FOLDERS = (BACKUP, TENSORBOARD)
 
 
@@ -58,9 +63,7 @@ class Measure:
         Args:
             log: Dict from names to one value an epoch.
         """
-        values = log[self.monitor]
-        best = {"max": max, "min": min}[self.mode]
-        return values.index(best(values)) + 1
+        return best_of(log[self.monitor], self.mode) + 1
 
 
 class Run:
@@ -91,6 +94,7 @@ class Run:
             "data_dir": options.data_dir and str(options.data_dir.resolve()),
             "devices": options.devices,
         }
+        self._beside_model = {}
         self._devices = find_devices(options.devices)
         if self._devices.is_first:
             self._check_folder()
@@ -113,6 +117,7 @@ class Run:
         self.goes_on = self.options.resume and earlier is not None
         if self.goes_on:
             self._check_settings(earlier)
+            self._check_progress()
 
     def _read_settings(self):
         """The settings of the run that is in the folder; None without one."""
@@ -157,16 +162,46 @@ class Run:
                 f"{str(self.output_dir)!r} holds this run, finished. {remedy}"
             )
 
+    def _check_progress(self):
+        """Raises an error if what the run needs to go on is damaged."""
+        log, backup = self.output_dir / LOG, self.output_dir / BACKUP
+        path = backup / "training_metadata.json"
+        if not path.exists():
+            return  # no epoch is finished
+        try:
+            num_epochs = json.loads(path.read_text())["epoch"]
+            path = log
+            logged = {int(row["epoch"]) for row in _read_rows(log)}
+            if not logged.issuperset(range(num_epochs)):
+                raise ValueError("epochs are missing")
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise click.UsageError(
+                f"{str(path)!r} is damaged or missing, so that the run in "
+                f"{str(self.output_dir)!r} cannot go on ({error}). Choose "
+                "another --output-dir, or --no-resume to start over and lose "
+                "it."
+            ) from error
+
     def _begin(self):
         """Begins anew, unless an earlier run goes on."""
-        if self.goes_on:
-            return
-        # What an earlier run left would be taken for this one's.
-        for name in FILES:
-            (self.output_dir / name).unlink(missing_ok=True)
-        for name in FOLDERS:
-            shutil.rmtree(self.output_dir / name, ignore_errors=True)
-        self.write_json(SETTINGS, self.settings)
+        if not self.goes_on:
+            # What an earlier run left would be taken for this one's.
+            for name in FILES:
+                (self.output_dir / name).unlink(missing_ok=True)
+            for name in FOLDERS:
+                shutil.rmtree(self.output_dir / name, ignore_errors=True)
+            self.write_json(SETTINGS, self.settings)
+        for name, content in self._beside_model.items():
+            self.write_json(name, content)
+
+    def put_beside_model(self, name, content):
+        """Has a file written before the first model is, in `fit`.
+
+        Args:
+            name: Name of the file, one of `FILES`.
+            content: What goes into it, as JSON.
+        """
+        self._beside_model[name] = content
 
     def write_json(self, name, content):
         """Writes a file of the output folder, whole or not at all."""
@@ -332,9 +367,13 @@ def _count(weights):
     return sum(math.prod(weight.shape) for weight in weights)
 
 
+def _read_rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
 def _read_log(path):
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _read_rows(path)
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 

@@ -289,6 +289,15 @@ def test_what_a_density_cannot_generate_from_is_a_usage_error(
     assert_usage_error(result, *words)
 
 
+def test_an_image_of_more_than_8_bits_is_refused(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    density = importlib.import_module("density")
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((8, 8), 10_000, "uint16")).save(path)
+    with pytest.raises(ValueError, match="8 bits a value"):
+        density.read_image(path, 8, 1)
+
+
 def test_the_density_of_cifar_10_is_learned(run, tmp_path):
     options = ("--backend", "jax", "--preset", "smoke", *CIFAR10)
     result = run(script("density"), *options, "--output-dir", tmp_path)

@@ -5,13 +5,20 @@ The table in `docs/export.md` is what they found. After a change:
     UPDATE_DOCS=1 python -m pytest integration_tests/export_test.py
 """
 
+import contextlib
+import functools
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from keras_multires.export import export_step
+from keras_multires.models import MultiresClassifier
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "export.md"
@@ -126,6 +133,33 @@ def test_exported_steps_give_the_outputs_of_the_whole_record(
     errors, differences = results[backend]
     assert errors[f"{model}_step.onnx"] is None
     assert differences[f"{model}_step.onnx"] <= TOLERANCE
+
+
+@contextlib.contextmanager
+def room_for(size):
+    """A disk that is full once a file has so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize(
+    "export",
+    [functools.partial(MultiresClassifier.export, format="onnx"), export_step],
+)
+def test_an_export_that_fails_leaves_the_earlier_file(tmp_path, export):
+    model = MultiresClassifier(3, 16, 2, hidden_dim=32, num_layers=1)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"earlier")
+    with room_for(4096), pytest.raises(OSError, match="too large"):
+        export(model, path)
+    assert path.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def table(results):

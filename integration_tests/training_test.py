@@ -3,9 +3,11 @@
 import dataclasses
 from pathlib import Path
 
+import click
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -41,6 +43,26 @@ def make_options(preset, tmp_path):
         resume=True,
     )
     return lambda **changes: dataclasses.replace(defaults, **changes)
+
+
+def test_a_tilde_is_the_home_folder(preset, monkeypatch, tmp_path):
+    from command_line import training_options
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    received = []
+
+    @click.command()
+    @training_options("runs/test", {"small": preset}, data="Folder.")
+    def command(options):
+        received.append(options)
+
+    result = CliRunner().invoke(command, ["--data-dir=~/a", "--output-dir=~/b"])
+    assert result.exit_code == 0, result.output
+    (options,) = received
+    assert (options.data_dir, options.output_dir) == (
+        tmp_path / "a",
+        tmp_path / "b",
+    )
 
 
 @pytest.mark.parametrize("warmup_epochs", [0, 0.5, 1])
@@ -101,6 +123,68 @@ def test_the_model_of_the_highest_or_of_the_lowest_epoch_is_kept(
     assert received == pytest.approx(best, rel=1e-4)
     # The other mode keeps another model.
     assert len(set(values)) > 1
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize("restart", [None, 1, 2])
+def test_no_epoch_of_nan_is_the_best(make_options, tmp_path, mode, restart):
+    make_options()
+    import training
+    from callbacks import KeepBest
+
+    values = [np.nan, np.nan, 0.5, 1.0, np.nan]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    path = tmp_path / "model.keras"
+    best = KeepBest(path, "val_loss", mode)
+    for epoch, value in enumerate(values):
+        if epoch == restart:
+            best = KeepBest(path, "val_loss", mode)
+            best.know(values[:epoch])
+        best.set_model(model)
+        model.layers[0].bias.assign([epoch])
+        best.on_epoch_begin(epoch)
+        best.on_epoch_end(epoch, {"val_loss": value})
+    best.on_train_end()
+
+    measure = training.Measure("error", "val_loss", mode, ".3f")
+    expected = {"max": 4, "min": 3}[mode]
+    assert measure.best_epoch({"val_loss": values}) == expected
+    kept = keras.models.load_model(path)
+    assert float(kept.layers[0].bias[0]) == expected - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("log.csv", None),
+        ("log.csv", b"\xff\x00"),
+        ("log.csv", b"name\nvalue\n"),
+        ("log.csv", b"epoch,loss\n0,1.0\n"),
+        ("backup/training_metadata.json", b"{"),
+        ("backup/training_metadata.json", b"{}"),
+    ],
+)
+def test_damaged_progress_is_an_error_before_any_work(
+    make_options, preset, tmp_path, name, content
+):
+    import training
+
+    preset = dataclasses.replace(preset, epochs=2)
+    parts = [(np.ones((8, 3), "float32"), np.ones((8, 1)))] * 2
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    measure = training.Measure("error", "val_loss", "min", ".3f")
+    training.Run("test", make_options(preset=preset)).fit(
+        model, *parts, keras.losses.MeanSquaredError(), measure
+    )
+    path = tmp_path / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(click.UsageError, match="--no-resume") as error:
+        training.Run("test", make_options(preset=preset))
+    assert str(path) in str(error.value)
 
 
 def test_a_run_without_decay_trains_as_by_adam(make_options, preset):

@@ -320,10 +320,14 @@ def _check_state(torch, entries, state, path):
                 f"of another shape: {name}, expected {expected[name]}, "
                 f"{received}"
             )
-        elif not value.is_floating_point() or value.layout != torch.strided:
+        elif (
+            not value.is_floating_point()
+            or value.layout != torch.strided
+            or value.is_meta
+        ):
             faults.append(
                 f"not a dense tensor of floats: {name}, received "
-                f"{value.dtype}, {value.layout}"
+                f"{value.dtype}, {value.layout}, on {value.device}"
             )
     if faults:
         raise ValueError(

@@ -260,6 +260,10 @@ MISFITS = {
         lambda state: {**state, "norms.0.bias": torch.ones(4).to_sparse()},
         ["norms.0.bias, received torch.float32, torch.sparse_coo"],
     ),
+    "without_values": (
+        lambda state: {**state, "norms.0.bias": torch.ones(4, device="meta")},
+        ["norms.0.bias, received torch.float32, torch.strided, on meta"],
+    ),
     "no_tensor": (
         lambda state: {**state, "norms.0.bias": [1.0] * 4},
         ["not a tensor: norms.0.bias, received list"],

@@ -12,6 +12,7 @@ from keras import ops
 from keras_multires.argument_checks import check_choice
 from keras_multires.argument_checks import check_integer
 from keras_multires.argument_checks import check_path
+from keras_multires.files import replace_whole
 
 # For each format that Keras and its converters write of these models, with
 # each backend: the modules that they need.
@@ -63,8 +64,8 @@ def check_export(format, dtype="float32"):
             f"With the backend {backend}, a file of format={format!r} cannot "
             f"compute in {dtype}. Export a copy of the model that computes in "
             "float32: copy = type(model).from_config({**model.get_config(), "
-            "'dtype': 'float32'}), then "
-            "copy.set_weights(model.get_weights()). "
+            "'dtype': 'float32'}), then copy.build(model.get_build_config()"
+            "['input_shape']) and copy.set_weights(model.get_weights()). "
             f"Received: a model that computes in {dtype}"
         )
     for module in backends[backend]:
@@ -83,6 +84,9 @@ def export_step(model, filepath, batch_size=1):
     The graph takes the next time step of each sequence, and the state; it gives
     what `model.step` returns. It holds the weights, and what a step needs of
     them, as constants.
+
+    The file is there whole or not: after an error, an earlier one stays as it
+    was.
 
     Before the first time step the state is all zeros, of the shapes and dtypes
     that the inputs of the graph tell.
@@ -104,6 +108,7 @@ def export_step(model, filepath, batch_size=1):
         ValueError: if an argument is not of this kind, or the model is not
             built.
         ImportError: if a package that it takes is not installed.
+        OSError: if the file cannot be written.
     """
     if not isinstance(model, keras.layers.Layer) or not hasattr(model, "step"):
         raise ValueError(
@@ -119,11 +124,17 @@ def export_step(model, filepath, batch_size=1):
             f"`build` with their shape, first. Received: model={model!r}"
         )
     step = _Step(model, batch_size)
-    step.export(
-        filepath, format="onnx", verbose=False, input_signature=[step.specs]
-    )
     names = [spec.name for spec in step.specs]
-    _rename(filepath, names, ["outputs", *(f"next_{n}" for n in names[1:])])
+    with replace_whole(filepath) as temporary:
+        step.export(
+            temporary,
+            format="onnx",
+            verbose=False,
+            input_signature=[step.specs],
+        )
+        _rename(
+            temporary, names, ["outputs", *(f"next_{n}" for n in names[1:])]
+        )
     return names
 
 

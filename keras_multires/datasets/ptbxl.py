@@ -57,8 +57,8 @@ _FILE_COLUMNS = {100: "filename_lr", 500: "filename_hr"}
 _PARTS = ("train", "validation", "test")
 _NUM_FOLDS = 10
 _REMEDY = (
-    "Get the release again, for instance into another folder by "
-    "`ptbxl.download(directory)`."
+    "If it belongs to the release, get that again, for instance into another "
+    "folder by `ptbxl.download(directory)`."
 )
 # Part of the cache's name: to be raised whenever the same files give other
 # arrays.

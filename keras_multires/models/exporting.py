@@ -2,7 +2,9 @@ import contextlib
 
 import keras
 
+from keras_multires.argument_checks import check_path
 from keras_multires.export import check_export
+from keras_multires.files import replace_whole
 
 
 class Exports:
@@ -22,11 +24,15 @@ class Exports:
     ):
         """Exports the model for inference without Keras.
 
+        A file is there whole or not: after an error, an earlier one stays as
+        it was. (A SavedModel is a folder, which is written in its place.)
+
         Args:
             filepath: As in `keras.Model.export`.
             format: As in `keras.Model.export`: `"tf_saved_model"`, `"onnx"`,
                 `"litert"` or `"torch"`, where the backend can.
-            verbose: As in `keras.Model.export`.
+            verbose: Whether to say where the artifact was saved, as by
+                default.
             input_signature: As in `keras.Model.export`. By default a batch of
                 any size of the shape that the model was built with, where the
                 format has batches of any size.
@@ -35,8 +41,9 @@ class Exports:
         Raises:
             ValueError: if the backend cannot export to the format, or not in
                 the dtype that the model computes in, or the model is not
-                built.
+                built, or `filepath` is no path.
             ImportError: if a package that it takes is not installed.
+            OSError: if the file cannot be written.
         """
         check_export(format, self.compute_dtype)
         if not self.built:
@@ -48,17 +55,23 @@ class Exports:
             input_signature = self._default_signature()
         if format == "torch" and "dynamic_shapes" not in kwargs:
             kwargs["dynamic_shapes"] = _dynamic_shapes(input_signature)
-        is_litert_torch = (
-            format == "litert" and keras.backend.backend() == "torch"
-        )
-        with _jax_x64() if is_litert_torch else contextlib.nullcontext():
-            return super().export(
-                filepath,
+        with contextlib.ExitStack() as stack:
+            target = check_path("filepath", filepath)
+            if format == "tf_saved_model" or "://" in str(filepath):
+                target = filepath  # a folder, or not of this machine
+            else:
+                target = stack.enter_context(replace_whole(target))
+            if format == "litert" and keras.backend.backend() == "torch":
+                stack.enter_context(_jax_x64())
+            super().export(
+                target,
                 format=format,
-                verbose=verbose,
+                verbose=False,  # Keras would name what is renamed in the end
                 input_signature=input_signature,
                 **kwargs,
             )
+        if verbose is None or verbose:
+            print(f"Saved artifact at {str(filepath)!r}.")
 
     def _default_signature(self):
         tokens = getattr(self, "vocabulary_size", None) is not None

@@ -1,17 +1,19 @@
+import warnings
+
 import numpy as np
 
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import check_axes
 from keras_multires.visualization.arguments import check_names
 
-# With more classes than this, the numbers would not fit into the cells.
-MOST_NUMBERED = 20
+# In points. Smaller numbers, and names closer to each other, are not readable.
+LARGEST_FONT, SMALLEST_FONT = 10, 5
 
 
 def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
     """Draws how often each class was taken for each.
 
-    The counts are written into the cells; with more than 20 classes, a colour
+    The counts are written into the cells; where they would not fit, a colour
     bar replaces them.
 
     Args:
@@ -32,6 +34,7 @@ def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
     """
     try:
         from sklearn.metrics import ConfusionMatrixDisplay
+        from sklearn.metrics import confusion_matrix
     except ImportError as error:
         raise ImportError(
             "The confusion matrix comes from scikit-learn, which is not "
@@ -70,20 +73,38 @@ def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
         classes = known
         if any(len(name) > 2 for name in class_names):
             rotation = "vertical"
-    numbered = len(classes) <= MOST_NUMBERED
+    with warnings.catch_warnings():
+        # Of a single class, though it is given as `labels`.
+        warnings.filterwarnings("ignore", "A single label was found")
+        counts = confusion_matrix(targets, predictions, labels=classes)
     ax = axes_or_new(ax)
-    ConfusionMatrixDisplay.from_predictions(
-        targets,
-        predictions,
-        labels=classes,
-        display_labels=class_names,
+    side = min(ax.bbox.width, ax.bbox.height) * 72 / ax.figure.dpi
+    cell = side / len(classes)
+    # A digit is as wide as some 0.65 of the height of its font.
+    font = min(LARGEST_FONT, 0.9 * cell / (0.65 * len(str(counts.max()))))
+    numbered = font >= SMALLEST_FONT
+    names = classes if class_names is None else class_names
+    display = ConfusionMatrixDisplay(counts, display_labels=names).plot(
         include_values=numbered,
         values_format="d",
         colorbar=not numbered,
         xticks_rotation=rotation,
         cmap="Blues",
+        # Else a matrix of equal counts would have the colour of none.
+        im_kw={"vmin": 0, "vmax": counts.max()},
+        text_kw={"fontsize": font},
         ax=ax,
     )
+    if numbered:
+        for count, text in zip(counts.flat, display.text_.flat, strict=True):
+            text.set_color("white" if count > counts.max() / 2 else "black")
+    # As many names as there is room for, whatever signs are in them.
+    for axis in (ax.xaxis, ax.yaxis):
+        labels = axis.get_ticklabels()
+        apart = int(-(-1.2 * LARGEST_FONT // cell))
+        for index, label in enumerate(labels):
+            label.set_parse_math(False)
+            label.set_visible(index % max(1, apart) == 0)
     return ax.figure
 
 

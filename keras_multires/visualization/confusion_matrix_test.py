@@ -1,3 +1,4 @@
+import itertools
 import sys
 
 import numpy as np
@@ -39,12 +40,49 @@ def test_every_class_with_a_name_is_drawn(ax):
     assert labels(ax.xaxis) == labels(ax.yaxis) == names
 
 
-@pytest.mark.parametrize("classes", [20, 21])
-def test_counts_that_would_not_fit_give_way_to_a_colour_bar(classes, ax):
-    visualization.plot_confusion_matrix(range(classes), range(classes), ax=ax)
-    fit = classes == 20
-    assert len(ax.texts) == (400 if fit else 0)
+@pytest.mark.parametrize(
+    ("classes", "count", "fit"),
+    [(20, 1, True), (20, 10**5, False), (99, 1, False)],
+)
+def test_counts_that_would_not_fit_give_way_to_a_colour_bar(
+    classes, count, fit, ax
+):
+    targets = np.repeat(np.arange(classes), count)
+    visualization.plot_confusion_matrix(targets, targets, ax=ax)
+    assert len(ax.texts) == (classes**2 if fit else 0)
     assert len(ax.figure.axes) == (1 if fit else 2)
+
+
+@pytest.mark.parametrize("classes", [4, 12])
+@pytest.mark.parametrize("count", [1, 1234])
+def test_counts_stay_in_their_cells(classes, count, ax):
+    targets = np.repeat(np.arange(classes), count)
+    visualization.plot_confusion_matrix(targets, targets, ax=ax)
+    ax.figure.draw_without_rendering()
+    cell = ax.get_window_extent().width / classes
+    assert max(text.get_window_extent().width for text in ax.texts) < cell
+
+
+@pytest.mark.parametrize("targets", [[0], [0, 0, 1, 1]])
+def test_equal_counts_are_to_be_seen(targets, ax, recwarn):
+    visualization.plot_confusion_matrix(
+        targets, [0, 1, 0, 1][: len(targets)], ["a", "$\\frac$"], ax=ax
+    )
+    ax.figure.draw_without_rendering()
+    image = ax.images[0]
+    for text, count in zip(ax.texts, image.get_array().flat, strict=True):
+        is_dark = sum(image.cmap(image.norm(count))[:3]) < 1.5
+        assert text.get_color() == ("white" if is_dark else "black")
+    assert not recwarn.list
+
+
+def test_as_many_names_are_shown_as_there_is_room_for(ax):
+    visualization.plot_confusion_matrix(range(99), range(99), ax=ax)
+    ax.figure.draw_without_rendering()
+    shown = [text for text in ax.get_yticklabels() if text.get_visible()]
+    boxes = [text.get_window_extent() for text in shown]
+    assert 10 < len(shown) < 99
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
 
 def test_large_counts_are_whole_numbers(ax):

@@ -9,8 +9,8 @@ from keras_multires.visualization.arguments import channels_or_first
 from keras_multires.visualization.arguments import check_axes
 from keras_multires.visualization.arguments import check_layer
 
-# Points of the transform, so half as many frequencies: enough for a curve that
-# is smooth to the eye with filters of up to a hundred taps.
+# Points of the transform at least, so half as many frequencies: enough for a
+# curve that is smooth to the eye with filters of up to a hundred taps.
 POINTS = 1024
 
 
@@ -40,7 +40,9 @@ def plot_frequency_responses(layer, channels=None, ax=None):
     check_axes("ax", ax)
     channels = channels_or_first(channels, layer.scaling_filter.shape[1])
     ax = axes_or_new(ax)
-    frequencies = np.fft.rfftfreq(POINTS)
+    # With fewer points than taps, the transform would cut the filter short.
+    points = max(POINTS, layer.scaling_filter.shape[0])
+    frequencies = np.fft.rfftfreq(points)
     precision = at_least_float32(layer.variable_dtype)
     styles = {"scaling filter": "-", "wavelet filter": "--"}
     for channel_index, channel in enumerate(channels):
@@ -52,7 +54,7 @@ def plot_frequency_responses(layer, channels=None, ax=None):
             taps = ops.convert_to_numpy(weights)[:, channel]
             ax.plot(
                 frequencies,
-                np.abs(np.fft.rfft(taps, POINTS)),
+                np.abs(np.fft.rfft(taps, points)),
                 style,
                 color=f"C{channel_index}",
             )

@@ -91,6 +91,16 @@ def test_a_colour_is_a_channel_and_a_style_a_filter(ax):
     assert ax.get_xlabel() == "frequency (cycles per time step)"
 
 
+def test_filters_longer_than_the_transform_are_whole(ax):
+    layer = MultiresConv(kernel_size=1500, depth=1)
+    layer.build((None, 8, 1))
+    visualization.plot_frequency_responses(layer, ax=ax)
+    taps = ops.convert_to_numpy(layer.scaling_filter)[:, 0]
+    frequencies, gains = ax.lines[0].get_data()
+    angles = -2j * np.pi * np.outer(frequencies, np.arange(1500))
+    np.testing.assert_allclose(gains, abs(np.exp(angles) @ taps), atol=1e-4)
+
+
 def test_filters_in_half_precision_are_drawn(ax):
     layer = build(MultiresLayer(wavelet="haar", dtype="bfloat16"))
     visualization.plot_frequency_responses(layer, [0], ax=ax)

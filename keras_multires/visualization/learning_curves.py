@@ -55,7 +55,7 @@ def plot_learning_curves(history, metric="loss", ax=None):
         epochs = range(1, len(values) + 1)
         # The dot makes a single epoch visible.
         ax.plot(epochs, values, marker=".", label=label)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch")
     ax.set_ylabel(metric)
     ax.legend()

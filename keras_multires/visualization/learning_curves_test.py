@@ -31,6 +31,12 @@ def test_learning_curves_without_validation_show_training(ax):
     assert ax.get_ylabel() == "accuracy"
 
 
+def test_one_epoch_is_the_first(ax):
+    visualization.plot_learning_curves({"loss": [1.0]}, ax=ax)
+    low, high = ax.get_xlim()
+    assert [t for t in ax.get_xticks() if low <= t <= high] == [1]
+
+
 def test_a_metric_that_was_not_recorded_is_an_error():
     with pytest.raises(ValueError, match=r"'loss'.*metric='auroc'"):
         visualization.plot_learning_curves({"loss": [1.0]}, "auroc")

@@ -57,7 +57,11 @@ def effective_receptive_field(layer, length):
     totals = np.cumsum(magnitudes, axis=0)
     moments = np.cumsum(lags * magnitudes, axis=0)
     distances = np.divide(
-        moments, totals, out=np.zeros_like(moments), where=totals > 0
+        # Not where they are above 0: a NaN is to show.
+        moments,
+        totals,
+        out=np.zeros_like(moments),
+        where=totals != 0,
     )
     return distances.mean(axis=0)
 
@@ -125,7 +129,7 @@ def plot_effective_receptive_fields(layers, length, ax=None):
     ax.set_ylim(0, 1.5 * max(nominal))
     ax.yaxis.set_major_formatter(ScalarFormatter())
     ax.set_xlim(0.5, len(layers) + 0.5)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("layer")
     ax.set_ylabel("time steps")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13))

@@ -119,6 +119,21 @@ def test_the_picture_shows_range_median_and_nominal_field(ax):
     ]
 
 
+def test_one_layer_is_the_first(ax):
+    layer = MultiresLayer(depth=3)
+    layer.build((None, 20, 2))
+    visualization.plot_effective_receptive_fields([layer], 20, ax=ax)
+    assert [t for t in ax.get_xticks() if 0.5 <= t <= 1.5] == [1]
+
+
+def test_weights_that_are_no_numbers_show():
+    layer = MultiresLayer(depth=3)
+    layer.build((None, 20, 2))
+    layer.memory_weights.assign(np.full(layer.memory_weights.shape, np.nan))
+    field = visualization.effective_receptive_field(layer, 20)
+    assert np.isnan(field).all()
+
+
 def test_no_layers_are_an_error():
     with pytest.raises(ValueError, match=r"at least one.*layers=\[\]"):
         visualization.plot_effective_receptive_fields([], 16)

@@ -55,22 +55,26 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
     drawn = [i for i in by_frequency if not np.isnan(areas[i])]
     left_out = np.flatnonzero(np.isnan(areas))
     ax = axes_or_new(ax)
+    # By itself, a legend has no curves whose label begins with "_".
+    legend = []
     for rank, index in enumerate(drawn):
         false_rate, true_rate, _ = roc_curve(
             targets[:, index], scores[:, index]
         )
         if rank < max_curves:
+            label = f"{label_names[index]}: {areas[index]:.3f}"
             style = {
                 "color": f"C{rank % 10}",
                 "linestyle": LINE_STYLES[rank // 10 % len(LINE_STYLES)],
-                "label": f"{label_names[index]}: {areas[index]:.3f}",
             }
         else:
             # Behind the coloured curves, and one line in the legend for all.
+            label = f"{len(drawn) - max_curves} less frequent"
             style = {"color": "0.75", "linewidth": 0.6, "zorder": 1}
-            if rank == max_curves:
-                style["label"] = f"{len(drawn) - max_curves} less frequent"
-        ax.plot(false_rate, true_rate, **style)
+        (line,) = ax.plot(false_rate, true_rate, **style)
+        if rank <= max_curves:
+            line.set_label(label)
+            legend.append((line, label))
     if len(left_out):
         named = ", ".join(str(label_names[i]) for i in left_out[:MOST_NAMED])
         if len(left_out) > MOST_NAMED:
@@ -78,7 +82,8 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
         note = textwrap.fill(
             f"left out, since all or none have it: {named}", width=30
         )
-        ax.plot([], [], " ", label=note)
+        (nothing,) = ax.plot([], [], " ", label=note)
+        legend.append((nothing, note))
     # What guessing gives.
     ax.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=0.8)
     ax.set_title(
@@ -90,5 +95,12 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
     # Room for the curves that run along the edges.
     ax.margins(0.02)
     # Beside the axes: a curve may pass anywhere inside them.
-    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), title="AUROC")
+    drawn_legend = ax.legend(
+        *zip(*legend, strict=True),
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        title="AUROC",
+    )
+    for text in drawn_legend.get_texts():
+        text.set_parse_math(False)
     return ax.figure

@@ -52,6 +52,15 @@ def shown(ax):
     return {line.get_label(): line for line in lines}
 
 
+def test_names_are_shown_as_they_are(predictions, ax):
+    names = ["_AVB", "$\\frac$", *NAMES[2:]]
+    visualization.plot_roc_curves(*predictions, names, ax=ax)
+    ax.figure.draw_without_rendering()
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert any(text.startswith("_AVB: ") for text in texts)
+    assert "$\\frac$" in texts[-1]
+
+
 def test_the_curves_are_the_rates_at_every_threshold(predictions, ax):
     targets, scores = predictions
     figure = visualization.plot_roc_curves(targets, scores, NAMES, ax=ax)
