@@ -98,8 +98,10 @@ def run(cases, backend, rounds=5):
             errors = stack.enter_context(tempfile.TemporaryFile("w+"))
             contestants.append(Contestant(case, backend, errors))
             stack.callback(contestants[-1].end)
-        # They import at once. What is timed goes one after the other: several
-        # that compile at once slow each other.
+        # They import at once. What is timed goes one after the other, when all
+        # are done with that: several that compile at once slow each other.
+        for contestant in contestants:
+            contestant.ask("import")
         for contestant in contestants:
             contestant.build()
         for _ in range(rounds):
