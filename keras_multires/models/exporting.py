@@ -31,8 +31,8 @@ class Exports:
             filepath: As in `keras.Model.export`.
             format: As in `keras.Model.export`: `"tf_saved_model"`, `"onnx"`,
                 `"litert"` or `"torch"`, where the backend can.
-            verbose: Whether to say where the artifact was saved, as by
-                default.
+            verbose: As in `keras.Model.export`; of a file, whether to say
+                where it was saved, as by default.
             input_signature: As in `keras.Model.export`. By default a batch of
                 any size of the shape that the model was built with, where the
                 format has batches of any size.
@@ -55,22 +55,23 @@ class Exports:
             input_signature = self._default_signature()
         if format == "torch" and "dynamic_shapes" not in kwargs:
             kwargs["dynamic_shapes"] = _dynamic_shapes(input_signature)
+        path = check_path("filepath", filepath)
+        # Neither a folder nor a file of another machine is replaced.
+        replaces = format != "tf_saved_model" and "://" not in str(filepath)
         with contextlib.ExitStack() as stack:
-            target = check_path("filepath", filepath)
-            if format == "tf_saved_model" or "://" in str(filepath):
-                target = filepath  # a folder, or not of this machine
-            else:
-                target = stack.enter_context(replace_whole(target))
             if format == "litert" and keras.backend.backend() == "torch":
                 stack.enter_context(_jax_x64())
             super().export(
-                target,
+                stack.enter_context(replace_whole(path))
+                if replaces
+                else filepath,
                 format=format,
-                verbose=False,  # Keras would name what is renamed in the end
+                # Keras would name the file by what it is called before.
+                verbose=False if replaces else verbose,
                 input_signature=input_signature,
                 **kwargs,
             )
-        if verbose is None or verbose:
+        if replaces and verbose in (None, True):
             print(f"Saved artifact at {str(filepath)!r}.")
 
     def _default_signature(self):
