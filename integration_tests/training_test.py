@@ -1,6 +1,7 @@
 """What the examples share: optimiser, learning rate and settings of a run."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import click
@@ -185,6 +186,44 @@ def test_damaged_progress_is_an_error_before_any_work(
     with pytest.raises(click.UsageError, match="--no-resume") as error:
         training.Run("test", make_options(preset=preset))
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["overview.png", "labels.json", "log.csv"])
+def test_files_of_no_run_are_not_overwritten(make_options, tmp_path, name):
+    import training
+
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(click.UsageError, match=f"{name}.*of no known run"):
+        training.Run("test", make_options())
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_new_run_replaces_all_of_an_earlier_one_when_it_begins(
+    make_options, preset, tmp_path
+):
+    import training
+
+    parts = [(np.ones((8, 3), "float32"), np.ones((8, 1)))] * 2
+    measure = training.Measure("error", "val_loss", "min", ".3f")
+    preset = dataclasses.replace(preset, epochs=1)
+
+    class StoppedModel(keras.Sequential):
+        def fit(self, *args, **kwargs):
+            raise KeyboardInterrupt
+
+    def begin(labels, **changes):
+        run = training.Run("test", make_options(preset=preset, **changes))
+        run.put_beside_model("labels.json", labels)
+        model = StoppedModel([keras.Input((3,)), keras.layers.Dense(1)])
+        with pytest.raises(KeyboardInterrupt):
+            run.fit(model, *parts, keras.losses.MeanSquaredError(), measure)
+
+    begin(["a"])
+    (tmp_path / "overview.png").write_text("of the earlier run")
+    begin(["a", "b"], resume=False)
+
+    assert json.loads((tmp_path / "labels.json").read_text()) == ["a", "b"]
+    assert not (tmp_path / "overview.png").exists()
 
 
 def test_a_run_without_decay_trains_as_by_adam(make_options, preset):

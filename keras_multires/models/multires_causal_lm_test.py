@@ -38,6 +38,12 @@ def test_a_prediction_depends_on_the_tokens_up_to_it(model):
     assert (abs(after[:, 8] - before[:, 8]) > 1e-4).any()
 
 
+def test_what_is_built_stays_as_it_is(model):
+    expected = logits_of(model, random_tokens())
+    model.build((None, 20))
+    np.testing.assert_array_equal(logits_of(model, random_tokens()), expected)
+
+
 def test_padding_is_never_predicted_and_changes_no_prediction(model):
     token_ids = random_tokens()
     before = logits_of(model, token_ids)

@@ -69,6 +69,13 @@ def test_parameters_depend_on_earlier_pixels_alone(model):
     assert (abs(after[:, 8:] - before[:, 8:]) > 1e-4).any()
 
 
+def test_what_is_built_stays_as_it_is(model):
+    images = random_images(model)
+    expected = run(model, images)
+    model.build(images.shape)
+    np.testing.assert_array_equal(run(model, images), expected)
+
+
 @pytest.mark.parametrize("padding", [(0, 6), (6, 0)])
 def test_padding_changes_nothing_on_either_side(model, padding):
     images = random_images(model)

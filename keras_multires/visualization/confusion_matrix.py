@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import numpy as np
@@ -99,12 +100,11 @@ def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
         for count, text in zip(counts.flat, display.text_.flat, strict=True):
             text.set_color("white" if count > counts.max() / 2 else "black")
     # As many names as there is room for, whatever signs are in them.
+    apart = math.ceil(1.2 * LARGEST_FONT / cell)
     for axis in (ax.xaxis, ax.yaxis):
-        labels = axis.get_ticklabels()
-        apart = int(-(-1.2 * LARGEST_FONT // cell))
-        for index, label in enumerate(labels):
+        for index, label in enumerate(axis.get_ticklabels()):
             label.set_parse_math(False)
-            label.set_visible(index % max(1, apart) == 0)
+            label.set_visible(index % apart == 0)
     return ax.figure
 
 

@@ -56,25 +56,25 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
     left_out = np.flatnonzero(np.isnan(areas))
     ax = axes_or_new(ax)
     # By itself, a legend has no curves whose label begins with "_".
-    legend = []
+    handles = []
     for rank, index in enumerate(drawn):
         false_rate, true_rate, _ = roc_curve(
             targets[:, index], scores[:, index]
         )
         if rank < max_curves:
-            label = f"{label_names[index]}: {areas[index]:.3f}"
             style = {
                 "color": f"C{rank % 10}",
                 "linestyle": LINE_STYLES[rank // 10 % len(LINE_STYLES)],
+                "label": f"{label_names[index]}: {areas[index]:.3f}",
             }
         else:
             # Behind the coloured curves, and one line in the legend for all.
-            label = f"{len(drawn) - max_curves} less frequent"
             style = {"color": "0.75", "linewidth": 0.6, "zorder": 1}
-        (line,) = ax.plot(false_rate, true_rate, **style)
-        if rank <= max_curves:
-            line.set_label(label)
-            legend.append((line, label))
+            if rank == max_curves:
+                style["label"] = f"{len(drawn) - max_curves} less frequent"
+        curves = ax.plot(false_rate, true_rate, **style)
+        if "label" in style:
+            handles += curves
     if len(left_out):
         named = ", ".join(str(label_names[i]) for i in left_out[:MOST_NAMED])
         if len(left_out) > MOST_NAMED:
@@ -82,8 +82,7 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
         note = textwrap.fill(
             f"left out, since all or none have it: {named}", width=30
         )
-        (nothing,) = ax.plot([], [], " ", label=note)
-        legend.append((nothing, note))
+        handles += ax.plot([], [], " ", label=note)
     # What guessing gives.
     ax.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=0.8)
     ax.set_title(
@@ -95,12 +94,12 @@ def plot_roc_curves(targets, scores, label_names, max_curves=10, ax=None):
     # Room for the curves that run along the edges.
     ax.margins(0.02)
     # Beside the axes: a curve may pass anywhere inside them.
-    drawn_legend = ax.legend(
-        *zip(*legend, strict=True),
+    legend = ax.legend(
+        handles=handles,
         loc="upper left",
         bbox_to_anchor=(1.02, 1),
         title="AUROC",
     )
-    for text in drawn_legend.get_texts():
+    for text in legend.get_texts():
         text.set_parse_math(False)
     return ax.figure
