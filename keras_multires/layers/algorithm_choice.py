@@ -4,17 +4,20 @@
 backward, compiled as Keras compiles by default, over lengths of 16 to 65,536
 steps, 16 and 256 channels, and batches of 1 to 16 sequences. On 2 CPU cores:
 
-- TensorFlow: the FFT is as fast as the tree (1.01 times its time) or faster,
-  from 16 steps on.
+- TensorFlow: the FFT is as fast as the tree (1.03 times its time) or faster,
+  from 16 steps on, but for single sequences of 64 to 128 steps: of 2^14 numbers
+  it took 1.18 times the tree's time, and 1.66 of 2^16 (64 steps of 1,024
+  channels, timed beside the grid). XLA then runs the tree's sums over time on
+  several threads; at 32 steps they take longer than all of the FFT.
 - JAX: so it is from 32 steps on. At 16 steps it depends on the numbers. For
   single sequences the tree is faster at 2^8 (the FFT took 1.14 times its time,
   and 1.34 in another run), as fast at 2^9, and four times slower at 2^12, for
   XLA sums over a batch of one slowly. In batches the FFT is faster at 2^12
   (0.91), the tree at 2^15 (the FFT took 1.6 times its time).
 - PyTorch compiles nothing, and takes some milliseconds to call the many small
-  operations of the synthesis, however few numbers there are. The two meet
-  between 2^16 numbers, for many sequences, and 2^17, for a single one: the
-  kernel costs about as much as half a sequence.
+  operations of the synthesis, however few numbers there are. The kernel costs
+  about as much as half a sequence: with it taken off, the FFT took 1.2 times
+  the tree's time at 2^15 numbers, and 0.77 to 1.1 times at nearly 2^16.
 
 Shorter sequences than 16 steps were not timed; they run the tree.
 """
@@ -38,7 +41,9 @@ def fft_is_faster(batch_size, length, channels):
         if batch_size == 1:
             return length * channels >= 2**9
         return batch_size is not None and batch_size * length * channels < 2**13
+    if backend == "tensorflow" and batch_size == 1 and 64 <= length <= 128:
+        return length * channels < 2**14
     if backend == "torch" and batch_size is not None:
         numbers = (batch_size - 0.5) * length * channels
-        return length >= 16 and numbers >= 2**16
+        return length >= 16 and numbers >= 3 * 2**14
     return length >= 16

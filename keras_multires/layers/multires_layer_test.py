@@ -20,7 +20,7 @@ GOLDEN_LAYERS = sorted(path.stem for path in GOLDEN.glob("layer_*.npz"))
 # Without the files there would be nothing to compare with, and no complaint.
 assert len(GOLDEN_LAYERS) == 8
 # Of one sequence of one channel, where "auto" takes the FFT.
-SHORTEST = {"jax": 32, "tensorflow": 16, "torch": 2**17}[BACKEND]
+SHORTEST = {"jax": 32, "tensorflow": 16, "torch": 3 * 2**15}[BACKEND]
 WEIGHTS = ("scaling_filter", "wavelet_filter", "memory_weights", "skip_weights")
 
 
