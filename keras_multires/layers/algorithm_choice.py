@@ -7,8 +7,8 @@ steps, 16 and 256 channels, and batches of 1 to 16 sequences. On 2 CPU cores:
 - TensorFlow: the FFT is as fast as the tree (1.03 times its time) or faster,
   from 16 steps on, but for single sequences of 64 to 128 steps: of 2^14 numbers
   it took 1.18 times the tree's time, and 1.66 of 2^16 (64 steps of 1,024
-  channels, timed beside the grid). XLA then runs the tree's sums over time on
-  several threads; at 32 steps they take longer than all of the FFT.
+  channels, timed beside the grid). At 32 steps the tree takes longer than
+  at 64: its sums over time seem to run on one thread there.
 - JAX: so it is from 32 steps on. At 16 steps it depends on the numbers. For
   single sequences the tree is faster at 2^8 (the FFT took 1.14 times its time,
   and 1.34 in another run), as fast at 2^9, and four times slower at 2^12, for
@@ -17,7 +17,7 @@ steps, 16 and 256 channels, and batches of 1 to 16 sequences. On 2 CPU cores:
 - PyTorch compiles nothing, and takes some milliseconds to call the many small
   operations of the synthesis, however few numbers there are. The kernel costs
   about as much as half a sequence: with it taken off, the FFT took 1.2 times
-  the tree's time at 2^15 numbers, and 0.77 to 1.1 times at nearly 2^16.
+  the tree's time at 2^15 numbers, and 0.77 to 1.15 times at nearly 2^16.
 
 Shorter sequences than 16 steps were not timed; they run the tree.
 """
