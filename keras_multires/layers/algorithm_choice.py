@@ -11,8 +11,8 @@ steps, 16 and 256 channels, and batches of 1 to 16 sequences. On 2 CPU cores:
   at 64: its sums over time seem to run on one thread there.
 - JAX: so it is from 32 steps on. At 16 steps it depends on the numbers. For
   single sequences the tree is faster at 2^8 (the FFT took 1.46 times its time,
-  1.14 and 1.34 in other runs), as fast at 2^9, and four times slower at 2^12, for
-  XLA sums over a batch of one slowly. In batches the FFT is faster at 2^12
+  1.14 and 1.34 in other runs), as fast at 2^9, and four times slower at 2^12,
+  for XLA sums over a batch of one slowly. In batches the FFT is faster at 2^12
   (0.82), the tree at 2^15 (the FFT took 1.5 times its time).
 - PyTorch compiles nothing, and takes some milliseconds to call the many small
   operations of the synthesis, however few numbers there are. The kernel costs
