@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_multires.argument_checks import check_path
-from keras_multires.files import write_whole
+from keras_multires._files import write_whole
+from keras_multires._validation import check_path
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
 from keras_multires.ops.precision import at_least_float32

@@ -9,10 +9,10 @@ import importlib.util
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_path
-from keras_multires.files import replace_whole
+from keras_multires._files import replace_whole
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_path
 
 # For each format that Keras and its converters write of these models, with
 # each backend: the modules that they need.

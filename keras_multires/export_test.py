@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_multires.backend import is_exporting
 from keras_multires.export import CONVERTERS
 from keras_multires.export import IMPOSSIBLE_DTYPES
 from keras_multires.export import export_step
 from keras_multires.layers import MultiresLayer
 from keras_multires.models import MultiresClassifier
-from keras_multires.tracing import is_exporting
 
 BACKEND = keras.backend.backend()
 

@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import keras_object
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_keras_object
 
 
 def fan_in_uniform(fan_in):
@@ -47,7 +47,7 @@ def own_initializer(initializer, fan_in, index=0):
         ValueError: if an argument is out of its range, or Keras makes no
             initializer of `initializer`.
     """
-    initializer = keras_object("initializer", initializer)
+    initializer = check_keras_object("initializer", initializer)
     fan_in = check_integer("fan_in", fan_in)
     index = check_integer("index", index, 0)
     if initializer is None:

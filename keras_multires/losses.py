@@ -2,7 +2,7 @@ import math
 
 import keras
 
-from keras_multires.argument_checks import check_integer
+from keras_multires._validation import check_integer
 from keras_multires.distributions import DiscretizedLogisticMixture as Mixture
 from keras_multires.distributions import num_parameters
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_multires.argument_checks import check_boolean
-from keras_multires.argument_checks import check_numbers
+from keras_multires._validation import check_boolean
+from keras_multires._validation import check_numbers
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_multires.argument_checks import check_path
-from keras_multires.files import write_whole
+from keras_multires._files import write_whole
+from keras_multires._validation import check_path
 
 
 def cache_file(name, cache_dir=None):

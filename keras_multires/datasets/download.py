@@ -13,10 +13,10 @@ import urllib.request
 
 import keras
 
-from keras_multires.argument_checks import check_path
-from keras_multires.argument_checks import check_url
-from keras_multires.argument_checks import check_verbose
-from keras_multires.files import write_whole
+from keras_multires._files import write_whole
+from keras_multires._validation import check_path
+from keras_multires._validation import check_url
+from keras_multires._validation import check_verbose
 from keras_multires.version import __version__
 
 # Attempts in a row that get no further, before giving up.

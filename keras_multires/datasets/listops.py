@@ -26,10 +26,10 @@ import statistics
 import keras
 import numpy as np
 
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_path
-from keras_multires.argument_checks import check_string
-from keras_multires.argument_checks import check_verbose
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_path
+from keras_multires._validation import check_string
+from keras_multires._validation import check_verbose
 from keras_multires.datasets import cache
 
 VOCABULARY = (

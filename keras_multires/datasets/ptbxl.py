@@ -18,12 +18,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_multires.argument_checks import check_boolean
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_path
-from keras_multires.argument_checks import check_positive
-from keras_multires.argument_checks import check_url
-from keras_multires.argument_checks import check_verbose
+from keras_multires._validation import check_boolean
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_path
+from keras_multires._validation import check_positive
+from keras_multires._validation import check_url
+from keras_multires._validation import check_verbose
 from keras_multires.datasets import cache
 from keras_multires.datasets.download import fetch
 

@@ -21,11 +21,11 @@ import pickle
 import keras
 import numpy as np
 
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_path
-from keras_multires.argument_checks import check_positive
-from keras_multires.argument_checks import check_rate
-from keras_multires.argument_checks import check_verbose
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_path
+from keras_multires._validation import check_positive
+from keras_multires._validation import check_rate
+from keras_multires._validation import check_verbose
 
 CLASS_NAMES = (
     "airplane",

@@ -3,8 +3,8 @@ import numpy as np
 import pywt
 from keras import ops
 
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import keras_object
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_keras_object
 from keras_multires.initializers import own_initializer
 from keras_multires.ops.filter_bank import default_depth
 from keras_multires.ops.filter_bank import receptive_field
@@ -71,13 +71,15 @@ class BaseMultires(keras.layers.Layer):
         if depth is not None:
             depth = check_integer("depth", depth)
             detail_counts(kernel_size, depth, memory, memory_size)
-        filter_initializer = keras_object(
+        filter_initializer = check_keras_object(
             "filter_initializer", filter_initializer
         )
-        filter_regularizer = keras_object(
+        filter_regularizer = check_keras_object(
             "filter_regularizer", filter_regularizer
         )
-        filter_constraint = keras_object("filter_constraint", filter_constraint)
+        filter_constraint = check_keras_object(
+            "filter_constraint", filter_constraint
+        )
         # `call` casts its inputs, integers too; a kernel is to stay as it is.
         super().__init__(**{**kwargs, "autocast": False})
         self.kernel_size = kernel_size

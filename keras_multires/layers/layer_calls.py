@@ -1,7 +1,7 @@
 import keras
 
+from keras_multires.backend import is_exporting
 from keras_multires.ops.activations import layer_norm
-from keras_multires.tracing import is_exporting
 
 
 def run_layer(layer, inputs):

@@ -1,10 +1,10 @@
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import check_boolean
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_tensor
-from keras_multires.argument_checks import keras_object
+from keras_multires._validation import check_boolean
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_keras_object
+from keras_multires._validation import check_tensor
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.layer_calls import run_layer
 from keras_multires.layers.layer_calls import run_layer_norm
@@ -101,7 +101,9 @@ class MultiresBlock(keras.layers.Layer):
         dense_options = pop_weight_options(kwargs, DENSE_PREFIXES)
         for name in DENSE_OPTIONS:
             if name in dense_options:
-                dense_options[name] = keras_object(name, dense_options[name])
+                dense_options[name] = check_keras_object(
+                    name, dense_options[name]
+                )
         # `call` casts its inputs, integers too; a kernel is to stay as it is.
         super().__init__(**{**kwargs, "autocast": False})
         # A `Dense` knows these options, and complains of any other.

@@ -1,13 +1,14 @@
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import check_boolean
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_rate
-from keras_multires.argument_checks import check_seed
-from keras_multires.argument_checks import check_tensor
-from keras_multires.argument_checks import keras_object
+from keras_multires._validation import check_boolean
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_keras_object
+from keras_multires._validation import check_rate
+from keras_multires._validation import check_seed
+from keras_multires._validation import check_tensor
+from keras_multires.backend import is_exporting
 from keras_multires.initializers import own_initializer
 from keras_multires.layers.algorithm_choice import fft_is_faster
 from keras_multires.layers.base_multires import BaseMultires
@@ -19,7 +20,6 @@ from keras_multires.ops.filter_bank import tree_readout
 from keras_multires.ops.precision import at_least_float32
 from keras_multires.ops.precision import limit
 from keras_multires.ops.precision import tree_precision
-from keras_multires.tracing import is_exporting
 
 ALGORITHMS = ("auto", "fft", "tree")
 
@@ -147,19 +147,25 @@ class MultiresLayer(BaseMultires):
         **kwargs,
     ):
         independent_skip = check_boolean("independent_skip", independent_skip)
-        activation = keras_object("activation", activation)
+        activation = check_keras_object("activation", activation)
         check_rate("dropout", dropout)
         check_choice("algorithm", algorithm, ALGORITHMS)
-        memory_initializer = keras_object(
+        memory_initializer = check_keras_object(
             "memory_initializer", memory_initializer
         )
-        skip_initializer = keras_object("skip_initializer", skip_initializer)
-        memory_regularizer = keras_object(
+        skip_initializer = check_keras_object(
+            "skip_initializer", skip_initializer
+        )
+        memory_regularizer = check_keras_object(
             "memory_regularizer", memory_regularizer
         )
-        skip_regularizer = keras_object("skip_regularizer", skip_regularizer)
-        memory_constraint = keras_object("memory_constraint", memory_constraint)
-        skip_constraint = keras_object("skip_constraint", skip_constraint)
+        skip_regularizer = check_keras_object(
+            "skip_regularizer", skip_regularizer
+        )
+        memory_constraint = check_keras_object(
+            "memory_constraint", memory_constraint
+        )
+        skip_constraint = check_keras_object("skip_constraint", skip_constraint)
         seed = check_seed("seed", seed)
         super().__init__(
             kernel_size=kernel_size,

@@ -5,9 +5,9 @@ import inspect
 
 import keras
 
-from keras_multires.argument_checks import check_boolean
-from keras_multires.argument_checks import check_tensor
-from keras_multires.value_checks import has_values
+from keras_multires._validation import check_boolean
+from keras_multires._validation import check_tensor
+from keras_multires.backend import has_values
 
 
 def compiled(model, function, state=(), overwritten=None):

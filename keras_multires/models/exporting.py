@@ -2,9 +2,9 @@ import contextlib
 
 import keras
 
-from keras_multires.argument_checks import check_path
+from keras_multires._files import replace_whole
+from keras_multires._validation import check_path
 from keras_multires.export import check_export
-from keras_multires.files import replace_whole
 
 
 class Exports:

@@ -1,9 +1,9 @@
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import LONGEST
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_numbers
+from keras_multires._validation import INT64_MAX
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_numbers
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.base_model import BaseModel
@@ -112,7 +112,7 @@ class MultiresCausalLM(BaseModel):
                 "`vocabulary_size` must be at least 2, for padding and a "
                 f"token. Received: vocabulary_size={vocabulary_size}"
             )
-        length = check_integer("length", length, maximum=LONGEST)
+        length = check_integer("length", length, maximum=INT64_MAX)
         kwargs["autocast"] = False  # as in `MultiresNet`
         weight_options = pop_weight_options(kwargs)
         super().__init__(**kwargs)

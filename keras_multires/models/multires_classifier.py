@@ -1,10 +1,10 @@
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import LONGEST
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_tensor
+from keras_multires._validation import INT64_MAX
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_tensor
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.base_model import BaseModel
@@ -101,7 +101,7 @@ class MultiresClassifier(BaseModel):
         **kwargs,
     ):
         num_classes = check_integer("num_classes", num_classes)
-        length = check_integer("length", length, maximum=LONGEST)
+        length = check_integer("length", length, maximum=INT64_MAX)
         if vocabulary_size is not None:
             vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
             kwargs["autocast"] = False  # as in `MultiresNet`

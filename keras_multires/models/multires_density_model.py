@@ -1,12 +1,13 @@
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import LONGEST
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_positive
-from keras_multires.argument_checks import check_seed
-from keras_multires.argument_checks import check_tensor
+from keras_multires._validation import INT64_MAX
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_pixels
+from keras_multires._validation import check_positive
+from keras_multires._validation import check_seed
+from keras_multires._validation import check_tensor
 from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.distributions import draw_noise
 from keras_multires.distributions import num_parameters
@@ -18,7 +19,6 @@ from keras_multires.models.compilation import compiled_step
 from keras_multires.models.multires_net import MultiresNet
 from keras_multires.models.scan import scan
 from keras_multires.ops.precision import at_least_float32
-from keras_multires.value_checks import check_pixels
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -106,7 +106,7 @@ class MultiresDensityModel(BaseModel):
         algorithm="auto",
         **kwargs,
     ):
-        length = check_integer("length", length, maximum=LONGEST)
+        length = check_integer("length", length, maximum=INT64_MAX)
         input_channels = check_choice("input_channels", input_channels, (1, 3))
         num_mixtures = check_integer("num_mixtures", num_mixtures)
         num_outputs = num_parameters(input_channels, num_mixtures)

@@ -1,8 +1,9 @@
 import keras
 from keras import ops
 
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_tensor
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_tensor
+from keras_multires._validation import check_token_ids
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers.kernel_synthesis import synthesize
 from keras_multires.layers.multires_block import MultiresBlock
@@ -10,7 +11,6 @@ from keras_multires.layers.multires_block import pop_weight_options
 from keras_multires.models.base_model import BaseModel
 from keras_multires.models.compilation import compiled_step
 from keras_multires.ops.precision import limit
-from keras_multires.value_checks import check_token_ids
 
 # `2 * hidden_dim**2` weights of 4 bytes each are 2**47 bytes then.
 MAX_HIDDEN_DIM = 2**22

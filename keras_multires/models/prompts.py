@@ -1,7 +1,7 @@
 import numpy as np
 from keras import ops
 
-from keras_multires.argument_checks import check_integer
+from keras_multires._validation import check_integer
 
 
 def read_prompts(prompts, max_length, vocabulary_size):

@@ -6,8 +6,8 @@ import h5py
 import keras
 from keras import ops
 
-from keras_multires.files import replace_whole
-from keras_multires.files import write_whole
+from keras_multires._files import replace_whole
+from keras_multires._files import write_whole
 
 
 class Saves:

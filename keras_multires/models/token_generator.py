@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_multires.argument_checks import check_positive
+from keras_multires._validation import check_positive
 from keras_multires.models.compilation import compiled
 
 

@@ -12,8 +12,8 @@ import math
 import keras
 from keras import ops
 
+from keras_multires.backend import is_exporting
 from keras_multires.ops.precision import at_least_float32
-from keras_multires.tracing import is_exporting
 
 
 def gelu(inputs):

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 from keras.backend import standardize_dtype
 
-from keras_multires.argument_checks import check_tensor
+from keras_multires._validation import check_tensor
 
 
 def causal_conv(inputs, kernel):

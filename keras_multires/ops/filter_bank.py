@@ -28,11 +28,11 @@ import operator
 from keras import ops
 from keras.backend import standardize_dtype
 
-from keras_multires.argument_checks import LARGEST
-from keras_multires.argument_checks import LONGEST
-from keras_multires.argument_checks import check_function
-from keras_multires.argument_checks import check_integer
-from keras_multires.argument_checks import check_tensor
+from keras_multires._validation import INT32_MAX
+from keras_multires._validation import INT64_MAX
+from keras_multires._validation import check_function
+from keras_multires._validation import check_integer
+from keras_multires._validation import check_tensor
 from keras_multires.ops.memory import check_counts
 from keras_multires.ops.memory import check_tree
 
@@ -51,7 +51,7 @@ def default_depth(length, kernel_size):
         ValueError: if `length` is no integer from 1 to `2**63 - 1`, or
             `kernel_size` none from 2.
     """
-    length = check_integer("length", length, maximum=LONGEST)
+    length = check_integer("length", length, maximum=INT64_MAX)
     kernel_size = check_integer("kernel_size", kernel_size, 2)
     depth = 1
     while _receptive_field(kernel_size, depth) < length:
@@ -93,7 +93,7 @@ def delays_from_zero(signal, lag, count):
         elif length is None:
             # Known when the graph runs, on TensorFlow.
             length_then = ops.shape(signal)[1]
-            kept = ops.maximum(length_then - min(delay, LARGEST), 0)
+            kept = ops.maximum(length_then - min(delay, INT32_MAX), 0)
             zeros = ops.zeros_like(signal[:, kept:])
             yield ops.concatenate([zeros, signal[:, :kept]], axis=1)
         elif not isinstance(length, int):

@@ -14,9 +14,9 @@ coarsest to the finest, `count` detail coefficients `b_j[n - i * 2**j]`,
 
 import numbers
 
-from keras_multires.argument_checks import LONGEST
-from keras_multires.argument_checks import check_choice
-from keras_multires.argument_checks import check_integer
+from keras_multires._validation import INT64_MAX
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_integer
 
 MEMORIES = ("fading", "uniform")
 
@@ -46,7 +46,7 @@ def check_tree(kernel_size, depth):
     """
     kernel_size = check_integer("kernel_size", kernel_size, 2)
     depth = check_integer("depth", depth)
-    deepest = (LONGEST // (kernel_size - 1) + 1).bit_length() - 1
+    deepest = (INT64_MAX // (kernel_size - 1) + 1).bit_length() - 1
     if depth > deepest:
         raise ValueError(
             f"`depth` must be at most {deepest} for kernel_size={kernel_size}: "

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_multires.argument_checks import LARGEST
+from keras_multires._validation import INT32_MAX
 from keras_multires.ops.filter_bank import tree_readout
 
 
@@ -64,7 +64,7 @@ def initial_state(batch_size, channels, kernel_size, counts, dtype):
         ValueError: if the state is so large that an int32 cannot count it.
     """
     size = history_size(kernel_size, counts)
-    if size > LARGEST:
+    if size > INT32_MAX:
         raise ValueError(
             f"`depth` must be less for a state: the layer would look up {size} "
             f"past values a channel, and their places are counted in int32. "

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_multires.argument_checks import check_numbers
+from keras_multires._validation import check_numbers
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import check_axes
 from keras_multires.visualization.arguments import check_names

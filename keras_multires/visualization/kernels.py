@@ -1,7 +1,7 @@
 import numpy as np
 from keras import ops
 
-from keras_multires.argument_checks import check_integer
+from keras_multires._validation import check_integer
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import channels_or_first

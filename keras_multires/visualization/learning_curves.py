@@ -1,7 +1,7 @@
 from matplotlib.ticker import MaxNLocator
 
-from keras_multires.argument_checks import check_numbers
-from keras_multires.argument_checks import check_string
+from keras_multires._validation import check_numbers
+from keras_multires._validation import check_string
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import check_axes
 

@@ -5,7 +5,7 @@ from keras import ops
 from matplotlib.ticker import MaxNLocator
 from matplotlib.ticker import ScalarFormatter
 
-from keras_multires.argument_checks import check_integer
+from keras_multires._validation import check_integer
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import check_axes

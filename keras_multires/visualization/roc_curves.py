@@ -2,7 +2,7 @@ import textwrap
 
 import numpy as np
 
-from keras_multires.argument_checks import check_integer
+from keras_multires._validation import check_integer
 from keras_multires.metrics import macro_auroc
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import check_axes

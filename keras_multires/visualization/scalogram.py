@@ -5,10 +5,10 @@ from keras import ops
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from keras_multires.argument_checks import check_numbers
-from keras_multires.argument_checks import check_positive
-from keras_multires.argument_checks import check_string
-from keras_multires.argument_checks import check_tensor
+from keras_multires._validation import check_numbers
+from keras_multires._validation import check_positive
+from keras_multires._validation import check_string
+from keras_multires._validation import check_tensor
 from keras_multires.layers.multires_conv import MultiresConv
 from keras_multires.layers.multires_layer import MultiresLayer
 from keras_multires.ops.filter_bank import default_depth

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_multires import argument_checks
+from keras_multires import _validation
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3)])
 def test_integers_come_back_as_integers_of_python(value):
-    received = argument_checks.check_integer("size", value)
+    received = _validation.check_integer("size", value)
     assert received == 3
     assert type(received) is int
 
@@ -18,69 +18,69 @@ def test_integers_come_back_as_integers_of_python(value):
 @pytest.mark.parametrize("value", [0, True, 2.0, "2", None, 2**31, 10**30])
 def test_what_is_no_integer_in_the_range_is_an_error(value):
     with pytest.raises(ValueError, match=r"`size` .*Received: size="):
-        argument_checks.check_integer("size", value)
+        _validation.check_integer("size", value)
 
 
 def test_the_largest_integer_passes():
-    assert argument_checks.check_integer("size", 2**31 - 1) == 2**31 - 1
+    assert _validation.check_integer("size", 2**31 - 1) == 2**31 - 1
 
 
 def test_a_boolean_is_true_or_false():
-    assert argument_checks.check_boolean("flag", np.bool_(False)) is False
+    assert _validation.check_boolean("flag", np.bool_(False)) is False
     for value in (0, 1, None, "yes", np.zeros(2)):
         with pytest.raises(ValueError, match="`flag` must be True or False"):
-            argument_checks.check_boolean("flag", value)
+            _validation.check_boolean("flag", value)
 
 
 def test_a_choice_among_numbers_takes_no_boolean():
-    received = argument_checks.check_choice("channels", np.int64(1), (1, 3))
+    received = _validation.check_choice("channels", np.int64(1), (1, 3))
     assert type(received) is int
     for value in (True, 1.0, 2, "1", np.array([1, 3])):
         with pytest.raises(ValueError, match="`channels` must be 1 or 3"):
-            argument_checks.check_choice("channels", value, (1, 3))
+            _validation.check_choice("channels", value, (1, 3))
 
 
 @pytest.mark.parametrize("value", [0, -1, True, np.inf, np.nan, 1e39, 1e-39])
 def test_a_positive_number_is_one_in_float32(value):
-    argument_checks.check_positive("temperature", 1e38)
+    _validation.check_positive("temperature", 1e38)
     with pytest.raises(ValueError, match="`temperature` must be a finite"):
-        argument_checks.check_positive("temperature", value)
+        _validation.check_positive("temperature", value)
 
 
 def test_a_seed_is_one_that_every_backend_draws_by():
     for seed in (0, 2**32 - 1):
-        keras.random.uniform((1,), seed=argument_checks.check_seed("s", seed))
-    assert argument_checks.check_seed("s", None) is None
+        keras.random.uniform((1,), seed=_validation.check_seed("s", seed))
+    assert _validation.check_seed("s", None) is None
     for seed in (-1, 2**32, 1.5):
         with pytest.raises(ValueError, match="`s` must be an integer"):
-            argument_checks.check_seed("s", seed)
+            _validation.check_seed("s", seed)
 
 
 def test_a_path_is_expanded(monkeypatch):
     monkeypatch.setenv("HOME", "/home/somebody")
     expected = pathlib.Path("/home/somebody/data")
     for value in ("~/data", pathlib.Path("~/data"), "/home/somebody/data"):
-        assert argument_checks.check_path("folder", value) == expected
+        assert _validation.check_path("folder", value) == expected
 
 
 @pytest.mark.parametrize("value", ["", "a\0b", b"a", 3, None, "~nobody_here/x"])
 def test_what_is_no_path_is_an_error(value):
     with pytest.raises(ValueError, match=r"`folder` must be a path"):
-        argument_checks.check_path("folder", value)
+        _validation.check_path("folder", value)
 
 
 @pytest.mark.parametrize("value", [None, "1", [[1], [1, 2]], [1j], [None]])
 def test_what_is_no_array_of_numbers_is_an_error(value):
     with pytest.raises(ValueError, match="`scores` must be an array of num"):
-        argument_checks.check_numbers("scores", value)
+        _validation.check_numbers("scores", value)
 
 
 def test_a_tensor_is_made_of_what_keras_makes_one_of():
     for value in ([[1.0, 2.0]], np.float32([[1, 2]]), ops.ones((1, 2))):
-        tensor = argument_checks.check_tensor("x", value, ("batch", 2), "float")
+        tensor = _validation.check_tensor("x", value, ("batch", 2), "float")
         assert ops.is_tensor(tensor)
     symbolic = keras.KerasTensor((None, 2))
-    assert argument_checks.check_tensor("x", symbolic, (1, 2)) is symbolic
+    assert _validation.check_tensor("x", symbolic, (1, 2)) is symbolic
 
 
 @pytest.mark.parametrize(
@@ -100,23 +100,23 @@ def test_a_tensor_is_made_of_what_keras_makes_one_of():
 def test_what_is_no_tensor_that_fits_is_an_error(value, received):
     message = rf"`x` must be .* fit `y`\. Received: {received}"
     with pytest.raises(ValueError, match=message):
-        argument_checks.check_tensor("x", value, ("batch", 2), "float32", "y")
+        _validation.check_tensor("x", value, ("batch", 2), "float32", "y")
 
 
 def test_numbers_of_python_are_not_rounded_on_their_way(double_precision):
     with double_precision():
-        tensor = argument_checks.check_tensor("x", [0.1], cast_to="float64")
+        tensor = _validation.check_tensor("x", [0.1], cast_to="float64")
         assert float(tensor[0]) == 0.1
 
 
 def test_objects_of_keras_come_by_their_names():
-    found = argument_checks.keras_object("memory_initializer", "ones")
+    found = _validation.check_keras_object("memory_initializer", "ones")
     assert isinstance(found, keras.initializers.Ones)
-    assert argument_checks.keras_object("activation", None)(3) == 3
+    assert _validation.check_keras_object("activation", None)(3) == 3
 
 
 @pytest.mark.parametrize("kind", ["initializer", "regularizer", "constraint"])
 @pytest.mark.parametrize("value", ["nonsense", 3, [], {"class_name": "Nobody"}])
 def test_what_is_no_object_of_keras_is_an_error(kind, value):
     with pytest.raises(ValueError, match=f"`memory_{kind}` must be None or"):
-        argument_checks.keras_object(f"memory_{kind}", value)
+        _validation.check_keras_object(f"memory_{kind}", value)

@@ -1,7 +1,7 @@
 import pytest
 
-from keras_multires.files import replace_whole
-from keras_multires.files import write_whole
+from keras_multires._files import replace_whole
+from keras_multires._files import write_whole
 
 
 def test_a_file_is_there_once_it_is_whole(tmp_path):
