@@ -11,18 +11,16 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from keras_multires.export import export_step
 from keras_multires.models import MultiresClassifier
+from testing.paths import ROOT
+from testing.programs import run_program
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "export.md"
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 FORMATS = {"onnx": ".onnx", "tf_saved_model": "", "litert": ".tflite"}
 FORMATS["torch"] = ".pt2"
 MODELS = ("classifier", "causal_lm", "functional")
@@ -39,23 +37,13 @@ TOLERANCE = 1e-5
 POLICIES = {"mixed_float16": 4 * 2**-10, "mixed_bfloat16": 4 * 2**-7}
 
 
-def run(script, *folders, backend="jax"):
-    result = subprocess.run(
-        [sys.executable, ROOT / "integration_tests" / script, *folders],
-        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """Of each backend: errors of its exports, and differences of the others."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in BACKENDS}
+    folders = {name: tmp_path_factory.mktemp(name) for name in TITLES}
     for backend, folder in folders.items():
-        run("export_models.py", folder, backend=backend)
-    run("run_exports.py", *folders.values())
+        run_program("export_models", folder, backend=backend)
+    run_program("run_exports", *folders.values(), backend="jax")
     return {
         backend: [
             json.loads((folder / f"{name}.json").read_text())
@@ -65,7 +53,7 @@ def results(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", TITLES)
 @pytest.mark.parametrize("format", FORMATS)
 def test_exports_match_the_models_or_fail_with_a_clear_message(
     results, backend, format
@@ -91,7 +79,7 @@ def test_exports_match_the_models_or_fail_with_a_clear_message(
 FAST_FORMATS = ("onnx", "tf_saved_model", "torch")
 POSSIBLE = [
     (backend, format)
-    for backend in BACKENDS
+    for backend in TITLES
     for format in FAST_FORMATS
     if (backend, format) not in IMPOSSIBLE
 ]
@@ -125,7 +113,7 @@ def test_exports_compute_in_the_precision_of_the_model(
         assert difference <= POLICIES[policy]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", TITLES)
 @pytest.mark.parametrize("model", STREAMS)
 def test_exported_steps_give_the_outputs_of_the_whole_record(
     results, backend, model
@@ -188,11 +176,11 @@ def table(results):
     }
     rows["`export_step`"] = [f"{model}_step.onnx" for model in STREAMS]
     lines = [
-        f"| | {' | '.join(BACKENDS.values())} |",
-        "|---" * (1 + len(BACKENDS)) + "|",
+        f"| | {' | '.join(TITLES.values())} |",
+        "|---" * (1 + len(TITLES)) + "|",
     ]
     for title, names in rows.items():
-        cells = [cell(backend, names) for backend in BACKENDS]
+        cells = [cell(backend, names) for backend in TITLES]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -6,8 +6,6 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -20,6 +18,7 @@ import pytest
 from keras_multires import checkpoints
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
+from testing.programs import start_program
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
 # What writes a model, by the file's name.
@@ -133,31 +132,10 @@ def test_a_read_only_folder_is_an_error_that_names_the_file(model, name):
         Path(folder).chmod(0o755)
 
 
-SAVE_AGAIN_AND_AGAIN = """
-import sys
-from pathlib import Path
-
-import keras
-
-model = keras.models.load_model(sys.argv[1])
-for path in sys.argv[1:]:
-    print("saving", flush=True)
-    while True:
-        model.save(path)
-"""
-
-
 def test_a_process_that_is_killed_leaves_a_whole_file(model, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
-    command = [
-        sys.executable,
-        "-c",
-        f"import keras_multires{SAVE_AGAIN_AND_AGAIN}",
-    ]
-    with subprocess.Popen(
-        [*command, path], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with start_program("save_repeatedly", path) as process:
         assert process.stdout.readline() == "saving\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGKILL)

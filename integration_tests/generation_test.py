@@ -1,9 +1,6 @@
 """Language models that generate by the samplers of keras-nlp."""
 
 import itertools
-import os
-import subprocess
-import sys
 
 import keras
 import keras_nlp
@@ -13,6 +10,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_multires.models import MultiresCausalLM
+from testing.backends import BACKEND
+from testing.programs import run_tests
 
 samplers = keras_nlp.samplers
 LENGTH = 10
@@ -269,14 +268,7 @@ def test_what_cannot_be_generated_is_an_error(model, options, problem):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
-def test_other_backends_generate_alike(backend):
-    if keras.backend.backend() == backend:
-        pytest.skip("is the one that runs this")
-    arguments = ("-q", "-k", "not other_backends", "-p", "no:xdist", __file__)
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout[-3000:]
+def test_other_backends_pass_the_tests_of_this_file(backend):
+    if backend == BACKEND:
+        pytest.skip("runs these tests already")
+    run_tests("-k", "not other_backends", __file__, backend=backend)

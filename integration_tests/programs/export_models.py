@@ -1,6 +1,6 @@
 """Exports small models in all formats, for `export_test.py`.
 
-    KERAS_BACKEND=jax python integration_tests/export_models.py FOLDER
+    KERAS_BACKEND=jax python integration_tests/programs/export_models.py FOLDER
 
 writes the files, what went in and came out of the models, and the errors.
 """
@@ -23,8 +23,8 @@ from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
 from keras_multires.models import MultiresNet
+from testing.paths import TESTDATA
 
-TESTDATA = Path(__file__).parents[1] / "keras_multires/datasets/testdata"
 SUFFIXES = {
     "tf_saved_model": "",
     "onnx": ".onnx",
