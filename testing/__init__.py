@@ -3,6 +3,7 @@
 | module | what |
 |---|---|
 | `backends` | the backend that runs, and its ways of running a function |
+| `faults` | faults of the machine that a test can cause |
 | `gradients` | outputs and gradients of a layer, also for the benchmarks |
 | `paths` | folders of the repository |
 | `programs` | starting a program in a process of its own |

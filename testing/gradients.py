@@ -12,20 +12,25 @@ from testing.backends import BACKEND
 from testing.backends import run_function
 
 
-def jax_gradients(layer):
-    """Returns a pure function of weights, inputs and a cotangent.
+def jax_forward(layer):
+    """Returns a pure function of weights and inputs.
 
     The weights are an argument so that XLA does not take them for constants.
     """
-    import jax
-
     fixed = [variable.value for variable in layer.non_trainable_variables]
 
-    def compute(weights, inputs, cotangent):
-        def forward(weights, inputs):
-            return layer.stateless_call(weights, fixed, inputs)[0]
+    def compute(weights, inputs):
+        return layer.stateless_call(weights, fixed, inputs)[0]
 
-        outputs, pull_back = jax.vjp(forward, weights, inputs)
+    return compute
+
+
+def jax_gradients(layer):
+    """Returns a pure function of weights, inputs and a cotangent."""
+    import jax
+
+    def compute(weights, inputs, cotangent):
+        outputs, pull_back = jax.vjp(jax_forward(layer), weights, inputs)
         by_weights, by_inputs = pull_back(cotangent.astype(outputs.dtype))
         return outputs, [by_inputs, *by_weights]
 
@@ -69,6 +74,22 @@ def torch_gradients(function, weights):
 
 def trainable_values(layer):
     return [variable.value for variable in layer.trainable_variables]
+
+
+def forward(layer, mode):
+    """Returns a function of inputs, without gradients, run in a mode.
+
+    On JAX the weights are those that the layer has when this is called.
+    """
+    if BACKEND == "jax":
+        compute = run_function(jax_forward(layer), mode)
+        return functools.partial(compute, trainable_values(layer))
+    compute = run_function(layer, mode)
+    if BACKEND == "torch":
+        import torch
+
+        return torch.no_grad()(compute)
+    return compute
 
 
 def forward_and_backward(layer, mode):

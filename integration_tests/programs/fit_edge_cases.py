@@ -12,6 +12,7 @@ import pytest
 
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
 
 
 def main():
@@ -19,7 +20,7 @@ def main():
     inputs = rng.normal(size=(10, 16, 3)).astype("float32")
     labels = rng.integers(2, size=10)
     model = MultiresClassifier(
-        2, 16, input_channels=3, hidden_dim=4, num_layers=1, dropout=0.0
+        MultiresNet(4, 1, length=16, input_channels=3), num_classes=2
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # A learning rate of 0: the losses of all batches are those of one model.
@@ -45,7 +46,7 @@ def main():
 
     pixels = np.zeros((4, 9, 1), "float32")
     pixels[2, 4] = np.nan
-    model = MultiresDensityModel(9, 1, hidden_dim=4, num_layers=1)
+    model = MultiresDensityModel(MultiresNet(4, 1, length=9, input_channels=1))
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"`inputs` must be in \[-1, 1\]"):
         model.fit(pixels, pixels)

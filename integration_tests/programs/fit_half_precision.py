@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_multires.datasets import digits
 from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresNet
 
 EPOCHS = 10
 STEPS_PER_EPOCH = 20
@@ -20,19 +21,20 @@ STEPS_PER_EPOCH = 20
 
 def build_model():
     """The classifier of `examples/digits.py`."""
-    pixels = keras.Input((64, 1))
-    scaled = keras.layers.Rescaling(1 / 8, offset=-1)(pixels)
-    classifier = MultiresClassifier(
-        10,
-        64,
-        input_channels=1,
+    backbone = MultiresNet(
         hidden_dim=32,
         num_layers=2,
+        length=64,
+        input_channels=1,
         independent_skip=True,
         normalization="batch",
         dropout=0.1,
     )
-    return keras.Model(pixels, classifier(scaled))
+    return MultiresClassifier(
+        backbone,
+        num_classes=10,
+        preprocessing=keras.layers.Rescaling(1 / 8, offset=-1),
+    )
 
 
 def main():
