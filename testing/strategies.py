@@ -2,7 +2,17 @@
 
 from hypothesis import strategies as st
 
-from keras_multires.ops.memory import tree_size
+
+def tree_size(kernel_size, depth):
+    """Number of coefficients in the whole dependency tree.
+
+    Level `j` has `c_j` details, where `c_J = 1` and `c_{j-1} = 2 (c_j - 1) + K`.
+    """
+    size, count = 1, 1
+    for _ in range(depth):
+        size += count
+        count = 2 * (count - 1) + kernel_size
+    return size
 
 
 @st.composite

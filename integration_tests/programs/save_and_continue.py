@@ -18,28 +18,30 @@ import numpy as np
 from keras_multires import losses
 from keras_multires import models
 
-SIZE = {"hidden_dim": 8, "num_layers": 2, "dropout": 0.0}
+SIZE = {"hidden_dim": 8, "num_layers": 2}
 
 
 def classifier():
-    model = models.MultiresClassifier(
-        3, 24, vocabulary_size=6, normalization="batch", **SIZE
+    backbone = models.MultiresNet(
+        length=24, vocabulary_size=6, normalization="batch", **SIZE
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return model, loss, ["accuracy"]
+    return models.MultiresClassifier(backbone, 3), loss, ["accuracy"]
 
 
 def density_model():
-    model = models.MultiresDensityModel(
-        24,
-        3,
-        num_mixtures=2,
+    backbone = models.MultiresNet(
+        length=24,
+        input_channels=3,
+        output_projection=True,
+        independent_skip=True,
         memory="uniform",
         memory_size=7,
         kernel_size=3,
         **SIZE,
     )
-    return model, losses.DiscretizedLogisticMixture(2), []
+    model = models.MultiresDensityModel(backbone, num_mixtures=2)
+    return model, losses.BitsPerDimension(2), []
 
 
 MODELS = {
