@@ -323,7 +323,7 @@ def step(get, inputs, state_wrong, **kinds):
                 *inputs, wrong=(array(2, 1, 2), array(1, 0, 2), array(1, 1, 4))
             ),
             "state": Kind(
-                (Lazy(lambda: get().initial_state(1)),), wrong=state_wrong
+                (Lazy(lambda: get().get_initial_state(1)),), wrong=state_wrong
             ),
             "transition": optional(
                 Kind(
@@ -335,15 +335,20 @@ def step(get, inputs, state_wrong, **kinds):
             ),
             **kinds,
         },
-        {"inputs": inputs[0], "state": Lazy(lambda: get().initial_state(1))},
+        {
+            "inputs": inputs[0],
+            "state": Lazy(lambda: get().get_initial_state(1)),
+        },
         costly=True,
     )
 
 
 def state(get):
-    """Entry of a method `initial_state`."""
+    """Entry of a method `get_initial_state`."""
     return Entry(
-        lambda: get().initial_state, {"batch_size": integer(1, 2)}, costly=True
+        lambda: get().get_initial_state,
+        {"batch_size": integer(1, 2)},
+        costly=True,
     )
 
 
@@ -462,12 +467,12 @@ ENTRIES = {
     "layers.MultiresLayer.kernel": Entry(
         lambda: layer().kernel, {"length": integer(3, 9)}, costly=True
     ),
-    "layers.MultiresLayer.initial_state": state(layer),
-    "layers.MultiresBlock.initial_state": state(block),
-    "models.MultiresNet.initial_state": state(net),
-    "models.MultiresClassifier.initial_state": state(classifier),
-    "models.MultiresCausalLM.initial_state": state(language_model),
-    "models.MultiresDensityModel.initial_state": state(density_model),
+    "layers.MultiresLayer.get_initial_state": state(layer),
+    "layers.MultiresBlock.get_initial_state": state(block),
+    "models.MultiresNet.get_initial_state": state(net),
+    "models.MultiresClassifier.get_initial_state": state(classifier),
+    "models.MultiresCausalLM.get_initial_state": state(language_model),
+    "models.MultiresDensityModel.get_initial_state": state(density_model),
     "layers.MultiresLayer.step": step(
         layer, (array(1, 1, 2), array(1, 3, 2)), STATES, in_place=BOOLEAN
     ),

@@ -11,7 +11,7 @@ from keras_multires.losses import DiscretizedLogisticMixture
     params=["mixture_of_logistics", "mixture_of_logistics_extreme"],
 )
 def published(request):
-    from conftest import GOLDEN
+    from testing.paths import GOLDEN
 
     with np.load(GOLDEN / f"{request.param}.npz") as file:
         return dict(file)

@@ -4,6 +4,7 @@
 |---|---|
 | `backends` | the backend that runs, and its ways of running a function |
 | `faults` | faults of the machine that a test can cause |
+| `models` | tasks from one flat set of options |
 | `gradients` | outputs and gradients of a layer, also for the benchmarks |
 | `paths` | folders of the repository |
 | `programs` | starting a program in a process of its own |
