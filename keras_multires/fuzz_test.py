@@ -543,8 +543,8 @@ ENTRIES = {
         {"num_samples": 1},
         costly=True,
     ),
-    "losses.DiscretizedLogisticMixture": Entry(
-        lambda: losses.DiscretizedLogisticMixture,
+    "losses.BitsPerDimension": Entry(
+        lambda: losses.BitsPerDimension,
         {"num_mixtures": integer(1, 5)},
         check=check_config,
     ),
