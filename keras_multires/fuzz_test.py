@@ -873,6 +873,16 @@ ENTRIES = {
         {"layer": Lazy(layer), "inputs": array(5, 2)},
         costly=True,
     ),
+    "visualization.plot_tree": Entry(
+        lambda: visualization.plot_tree,
+        {
+            "tree": Kind((Lazy(layer), ops.Tree.of(2, 3)), wrong=LAYER.wrong),
+            "length": optional(integer(1, 9)),
+            "ax": AXES,
+        },
+        {"tree": Lazy(layer)},
+        costly=True,
+    ),
     "visualization.plot_images": Entry(
         lambda: visualization.plot_images,
         {
