@@ -83,15 +83,7 @@ def plot_tree(tree, length=None, ax=None):
             if nodes:  # without a point, a line would take room at (0, 0)
                 _draw_nodes(ax, nodes, level.number, colour, points)
     _draw_root(ax, tree, points)
-    margin = 0.01 * length
-    ax.set_xlim(length - 1 + margin, -margin)
-    ax.set_ylim(-0.4, tree.depth + 0.4)
-    ax.set_xlabel("lag (time steps)")
-    ax.set_ylabel("level")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    ax.set_yticks(range(tree.depth + 1), ["inputs", *range(1, tree.depth + 1)])
-    ax.tick_params(axis="y", length=0)
-    ax.spines[:].set_visible(False)
+    _label_axes(ax, tree, length)
     _name_memory(ax, tree, 0.5 * points)
     legend_below(
         ax,
@@ -101,6 +93,19 @@ def plot_tree(tree, length=None, ax=None):
         frameon=False,
     )
     return ax.figure
+
+
+def _label_axes(ax, tree, length):
+    """Labels levels and lags; time runs to the right."""
+    margin = 0.01 * length
+    ax.set_xlim(length - 1 + margin, -margin)
+    ax.set_ylim(-0.4, tree.depth + 0.4)
+    ax.set_xlabel("lag (time steps)")
+    ax.set_ylabel("level")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_yticks(range(tree.depth + 1), ["inputs", *range(1, tree.depth + 1)])
+    ax.tick_params(axis="y", length=0)
+    ax.spines[:].set_visible(False)
 
 
 def _node_lags(tree, level, length):
