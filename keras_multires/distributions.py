@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_pixels
@@ -14,7 +15,6 @@ from keras_multires._validation import check_positive
 from keras_multires._validation import check_seed
 from keras_multires._validation import check_tensor
 from keras_multires._validation import require
-from keras_multires.ops.precision import at_least_float32
 
 __all__ = ["DiscretizedLogisticMixture", "draw_noise", "num_parameters"]
 

@@ -3,10 +3,10 @@
 import numpy as np
 from keras import ops
 
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_layer
 from keras_multires.layers import MultiresConv
 from keras_multires.layers import MultiresLayer
-from keras_multires.ops.precision import at_least_float32
 from keras_multires.visualization._axes import axes_or_new
 from keras_multires.visualization._axes import channels_or_first
 from keras_multires.visualization._axes import legend_below

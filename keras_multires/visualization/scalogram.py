@@ -8,6 +8,7 @@ from keras import ops
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_layer
 from keras_multires._validation import check_numbers
 from keras_multires._validation import check_positive
@@ -17,7 +18,6 @@ from keras_multires._validation import require
 from keras_multires.layers import MultiresConv
 from keras_multires.layers import MultiresLayer
 from keras_multires.ops import multires_memory
-from keras_multires.ops.precision import at_least_float32
 from keras_multires.visualization._axes import approximation_name
 from keras_multires.visualization._axes import details_name
 from keras_multires.visualization._axes import is_channel
