@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from keras_multires.losses import BitsPerDimension
+from testing.paths import GOLDEN
 
 
 @pytest.fixture(
@@ -11,8 +12,6 @@ from keras_multires.losses import BitsPerDimension
     params=["mixture_of_logistics", "mixture_of_logistics_extreme"],
 )
 def published(request):
-    from conftest import GOLDEN
-
     with np.load(GOLDEN / f"{request.param}.npz") as file:
         return dict(file)
 
