@@ -43,7 +43,7 @@ from keras_multires import metrics
 from keras_multires import models
 from keras_multires import ops
 from keras_multires import visualization
-from keras_multires.datasets import download
+from keras_multires.datasets import _download as download
 
 CASES = 2000
 LARGEST = 2**31 - 1
@@ -548,8 +548,8 @@ ENTRIES = {
         {"num_samples": 1},
         costly=True,
     ),
-    "losses.DiscretizedLogisticMixture": Entry(
-        lambda: losses.DiscretizedLogisticMixture,
+    "losses.BitsPerDimension": Entry(
+        lambda: losses.BitsPerDimension,
         {"num_mixtures": integer(1, 5)},
         check=check_config,
     ),
@@ -813,7 +813,7 @@ ENTRIES = {
         {"directory": "missing"},
         errors=(ConnectionError,),
     ),
-    "datasets.download.fetch": Entry(
+    "datasets._download.fetch": Entry(
         lambda: download.fetch,
         {
             "url": URL,
@@ -876,6 +876,16 @@ ENTRIES = {
             ),
         },
         {"layer": Lazy(layer), "inputs": array(5, 2)},
+        costly=True,
+    ),
+    "visualization.plot_tree": Entry(
+        lambda: visualization.plot_tree,
+        {
+            "tree": Kind((Lazy(layer), ops.Tree.of(2, 3)), wrong=LAYER.wrong),
+            "length": optional(integer(1, 9)),
+            "ax": AXES,
+        },
+        {"tree": Lazy(layer)},
         costly=True,
     ),
     "visualization.plot_images": Entry(

@@ -9,8 +9,10 @@
 | `paths` | folders of the repository |
 | `programs` | starting a program in a process of its own |
 | `published` | the golden files of the published code |
+| `ptbxl_release` | a small release of PTB-XL |
 | `references` | slow implementations of the definitions |
 | `strategies` | random options of layers, for Hypothesis |
+| `web_server` | a web server with faults |
 
 A test may import from here, but not from another test or from `conftest.py`,
 which holds the fixtures.
