@@ -12,11 +12,6 @@ from testing.paths import GOLDEN
     params=["mixture_of_logistics", "mixture_of_logistics_extreme"],
 )
 def published(request):
-<<<<<<< HEAD
-    from testing.paths import GOLDEN
-
-=======
->>>>>>> visualization
     with np.load(GOLDEN / f"{request.param}.npz") as file:
         return dict(file)
 
