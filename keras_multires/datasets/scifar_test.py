@@ -545,7 +545,7 @@ def test_a_missing_image_is_an_error_that_names_it(tmp_path):
 def test_missing_pillow_is_an_error_that_says_what_to_install(
     monkeypatch, folder
 ):
-    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(ImportError, match=r"pip install pillow"):
         read(folder)
 
