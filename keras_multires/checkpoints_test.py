@@ -168,7 +168,7 @@ def write(path, content, **options):
 
 @pytest.mark.parametrize("new_format", [True, False])
 @pytest.mark.parametrize("entry", ["model", "state_dict"])
-def test_a_training_is_read_for_its_weights_alone(entry, new_format, tmp_path):
+def test_only_the_weights_of_a_training_checkpoint_are_read(entry, new_format, tmp_path):
     model = small_classifier(normalization="batch")
     fill(model)
     expected = values(model)
@@ -196,7 +196,7 @@ def test_a_training_is_read_for_its_weights_alone(entry, new_format, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
-def test_weights_of_other_precision_are_cast(dtype, tmp_path):
+def test_weights_of_another_precision_are_cast(dtype, tmp_path):
     model = small_classifier()
     fill(model)
     dtype = getattr(torch, dtype)
@@ -212,7 +212,7 @@ def test_weights_of_other_precision_are_cast(dtype, tmp_path):
     assert_same(model, expected)
 
 
-def test_values_that_are_not_finite_are_weights_like_others(tmp_path):
+def test_weights_may_be_infinite_or_nan(tmp_path):
     model = small_classifier()
     model.head.bias.assign([np.nan, np.inf, -np.inf])
     path = tmp_path / "model.pth"
@@ -285,7 +285,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_what_does_not_fit_is_listed_and_changes_nothing(name, tmp_path):
+def test_tensors_that_do_not_fit_are_listed_and_not_loaded(name, tmp_path):
     change, messages = MISFITS[name]
     model = small_classifier()
     path = tmp_path / "model.pth"
@@ -326,7 +326,7 @@ def test_a_checkpoint_of_other_arguments_is_refused(
         assert "num_batches_tracked" not in str(error.value)
 
 
-def test_each_kind_of_model_refuses_the_checkpoint_of_the_other(tmp_path):
+def test_a_checkpoint_of_the_other_kind_of_model_is_refused(tmp_path):
     path = tmp_path / "model.pth"
     save_pytorch_checkpoint(small_density_model(), path)
     with pytest.raises(ValueError, match=r"missing: output_mapping.weight"):
@@ -347,7 +347,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("kind", ["alone", "nested", "pickle", "legacy"])
-def test_nothing_in_a_file_is_run(kind, tmp_path, monkeypatch):
+def test_code_in_a_file_is_not_run(kind, tmp_path, monkeypatch):
     # By which PyTorch can be told to run it all the same.
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     model = small_classifier()
@@ -374,7 +374,7 @@ def test_nothing_in_a_file_is_run(kind, tmp_path, monkeypatch):
     assert trace.exists()
 
 
-def test_what_is_no_checkpoint_is_an_error_with_the_remedy(tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_an_error_with_a_remedy(tmp_path):
     model = small_classifier()
     path = tmp_path / "model.pth"
     save_pytorch_checkpoint(model, path)
@@ -399,7 +399,7 @@ def test_a_file_without_a_dict_is_refused(content, tmp_path):
         load_pytorch_checkpoint(small_classifier(), path)
 
 
-def test_a_missing_file_is_not_called_damaged(tmp_path):
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     path = tmp_path / "none.pth"
     with pytest.raises(FileNotFoundError, match=r"none\.pth"):
         load_pytorch_checkpoint(small_classifier(), path)
@@ -459,7 +459,7 @@ def test_an_earlier_file_stays_if_the_new_one_cannot_be_written(
 @pytest.mark.parametrize(
     "function", [load_pytorch_checkpoint, save_pytorch_checkpoint]
 )
-def test_without_a_safe_pytorch_the_error_names_it(function, monkeypatch):
+def test_an_old_or_missing_pytorch_is_an_error_that_names_it(function, monkeypatch):
     model = small_classifier()
     version = torch.torch_version.TorchVersion("2.5.1+cpu")
     with monkeypatch.context() as patch:
