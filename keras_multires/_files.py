@@ -4,7 +4,7 @@ import contextlib
 import os
 import uuid
 
-__all__ = ["explain_damage", "replace_whole", "write_whole"]
+__all__ = ["explain_errors", "replace_whole", "write_whole"]
 
 
 @contextlib.contextmanager
@@ -42,20 +42,21 @@ def replace_whole(path):
 
 
 @contextlib.contextmanager
-def explain_damage(explain):
-    """Context that turns any error into a `ValueError` that says what to do.
+def explain_errors(explain, kind=ValueError):
+    """Context that turns any error into one that says what to do.
 
     Libraries that parse a damaged file raise errors of many kinds. Open the
     file before this context: a file that cannot be opened is not damaged.
 
     Args:
         explain: Function from the text of the error to the new message.
+        kind: Class of the new error.
     """
     try:
         yield
     except Exception as error:
         message = explain(str(error) or type(error).__name__)
-        raise ValueError(message) from error
+        raise kind(message) from error
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_multires._files import explain_damage
+from keras_multires._files import explain_errors
 from keras_multires._files import replace_whole
 from keras_multires._files import write_whole
 
@@ -50,7 +50,7 @@ def test_replace_whole_yields_a_path_with_the_suffixes_of_the_file(tmp_path):
 def test_an_error_in_a_damaged_file_becomes_a_value_error(error, message):
     with (
         pytest.raises(ValueError, match=f"Damaged: {message}") as caught,
-        explain_damage(lambda problem: f"Damaged: {problem}"),
+        explain_errors(lambda problem: f"Damaged: {problem}"),
     ):
         raise error
     assert caught.value.__cause__ is error
@@ -59,6 +59,6 @@ def test_an_error_in_a_damaged_file_becomes_a_value_error(error, message):
 def test_an_interruption_is_not_called_damage():
     with (
         pytest.raises(KeyboardInterrupt),
-        explain_damage(lambda problem: f"Damaged: {problem}"),
+        explain_errors(lambda problem: f"Damaged: {problem}"),
     ):
         raise KeyboardInterrupt

@@ -56,7 +56,7 @@ def small_density_model(**options):
 
 
 def fill(model, seed=0):
-    """Random weights, of those too that start at zero or one."""
+    """Sets all weights to random values, even those that start at 0 or 1."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "seed" not in weight.name:
@@ -168,7 +168,9 @@ def write(path, content, **options):
 
 @pytest.mark.parametrize("new_format", [True, False])
 @pytest.mark.parametrize("entry", ["model", "state_dict"])
-def test_only_the_weights_of_a_training_checkpoint_are_read(entry, new_format, tmp_path):
+def test_only_the_weights_of_a_training_checkpoint_are_read(
+    entry, new_format, tmp_path
+):
     model = small_classifier(normalization="batch")
     fill(model)
     expected = values(model)
@@ -322,7 +324,7 @@ def test_a_checkpoint_of_other_arguments_is_refused(
     for message in [FIT, *messages]:
         with pytest.raises(ValueError, match=message) as error:
             load_pytorch_checkpoint(model, path)
-        # It is not needed.
+        # This tensor is not needed.
         assert "num_batches_tracked" not in str(error.value)
 
 
@@ -337,7 +339,7 @@ def test_a_checkpoint_of_the_other_kind_of_model_is_refused(tmp_path):
 
 
 class Trap:
-    """A pickle of it makes a file where it is read."""
+    """Its pickle creates a file when it is read."""
 
     def __init__(self, path):
         self.path = path
@@ -348,7 +350,7 @@ class Trap:
 
 @pytest.mark.parametrize("kind", ["alone", "nested", "pickle", "legacy"])
 def test_code_in_a_file_is_not_run(kind, tmp_path, monkeypatch):
-    # By which PyTorch can be told to run it all the same.
+    # This variable tells PyTorch to run the code anyway.
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     model = small_classifier()
     state = state_of(model, tmp_path)
@@ -366,7 +368,7 @@ def test_code_in_a_file_is_not_run(kind, tmp_path, monkeypatch):
     assert str(path) in str(error.value)
     assert not trace.exists()
     assert_same(model, expected)
-    # The trap does work.
+    # Without the protection, the code runs.
     if kind == "pickle":
         pickle.loads(path.read_bytes())
     else:
@@ -459,7 +461,9 @@ def test_an_earlier_file_stays_if_the_new_one_cannot_be_written(
 @pytest.mark.parametrize(
     "function", [load_pytorch_checkpoint, save_pytorch_checkpoint]
 )
-def test_an_old_or_missing_pytorch_is_an_error_that_names_it(function, monkeypatch):
+def test_an_old_or_missing_pytorch_is_an_error_that_names_it(
+    function, monkeypatch
+):
     model = small_classifier()
     version = torch.torch_version.TorchVersion("2.5.1+cpu")
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_multires._files import explain_damage
+from keras_multires._files import explain_errors
 from keras_multires._files import write_whole
 from keras_multires._validation import require
 
@@ -63,7 +63,7 @@ def read_arrays(path, are_valid):
         f"The kept data are damaged: {path}. Delete the file, and it is made "
         "again."
     )
-    with open(path, "rb") as file, explain_damage(lambda _: damage):
+    with open(path, "rb") as file, explain_errors(lambda _: damage):
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         require(are_valid(arrays), "Arrays must be those of the data set.")

@@ -4,7 +4,7 @@ import errno
 import shutil
 
 __all__ = [
-    "check_file",
+    "check_files",
     "check_folder",
     "check_free_space",
     "require_content",
@@ -17,10 +17,11 @@ def check_folder(path, remedy):
         raise FileNotFoundError(f"Not a folder: {path}. {remedy}")
 
 
-def check_file(path, remedy):
-    """Accepts the path of a file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"No such file: {path}. {remedy}")
+def check_files(paths, remedy):
+    """Accepts paths of files."""
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"No such file: {path}. {remedy}")
 
 
 def check_free_space(path, num_bytes, purpose):
@@ -38,16 +39,16 @@ def check_free_space(path, num_bytes, purpose):
         raise OSError(errno.ENOSPC, f"{problem} free on the disk", str(path))
 
 
-def require_content(condition, path, problem, remedy, line=None):
+def require_content(condition, place, problem, remedy, line=None):
     """Raises a `ValueError` unless a file holds what it should.
 
     Args:
         condition: What must be true.
-        path: Path of the file.
+        place: Path of the file, or words that say which file it is.
         problem: What is wrong with it otherwise.
         remedy: Sentences that say what to do about it.
         line: Number of the line with the problem, if it is in one line.
     """
     if not condition:
-        place = path if line is None else f"{path}, line {line}"
-        raise ValueError(f"{place}: {problem}. {remedy}")
+        line = "" if line is None else f", line {line}"
+        raise ValueError(f"{place}{line}: {problem}. {remedy}")

@@ -17,6 +17,7 @@ from keras_multires._validation import check_url
 from keras_multires._validation import check_verbose
 from keras_multires._validation import require
 from keras_multires.datasets._checks import check_free_space
+from keras_multires.datasets._checks import require_content
 from keras_multires.version import __version__
 
 __all__ = ["fetch"]
@@ -81,11 +82,11 @@ def fetch(url, path, sha256=None, verbose=1):
         if found != sha256.lower():
             part.unlink()
             notes.unlink()
-            raise ValueError(
-                f"The download of {url} is damaged: its SHA-256 checksum is "
-                f"{found}, expected was {sha256.lower()}. It has been deleted: "
-                "call again to download it."
-            )
+        place = f"The download of {url} is damaged"
+        problem = f"its SHA-256 checksum is {found}, expected was "
+        problem += sha256.lower()
+        remedy = "It has been deleted: call again to download it."
+        require_content(found == sha256.lower(), place, problem, remedy)
     # The notes are deleted last: they mean nothing without the part.
     part.replace(path)
     notes.unlink()
@@ -145,10 +146,10 @@ def _attempt(url, part, notes, verbose):
             offset = 0
             size = _content_length(response)
             _begin(url, response, size, part, notes)
+        elif status >= 500 or status in _TEMPORARY_STATUSES:
+            raise _InterruptedError(answer)
         elif status == 416 and offset:  # there is no such range
             part.unlink()
-            raise _InterruptedError(answer)
-        elif status >= 500 or status in _TEMPORARY_STATUSES:
             raise _InterruptedError(answer)
         else:
             problem = f"The download of {url} failed: {answer}."

@@ -32,7 +32,7 @@ from keras_multires._validation import check_string
 from keras_multires._validation import check_verbose
 from keras_multires._validation import require
 from keras_multires.datasets import _cache
-from keras_multires.datasets._checks import check_file
+from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
 from keras_multires.datasets._checks import require_content
 
@@ -234,7 +234,7 @@ def evaluate(expression):
     9
     """
     check_string("expression", expression)
-    fail = functools.partial(_fail_at, expression)
+    require_at = functools.partial(_require_at, expression)
     # Lists of values: the outermost one, then one for each open operator.
     values = [[]]
     operators = []  # (position, operator)
@@ -245,16 +245,15 @@ def evaluate(expression):
             brackets.append(position)
             continue
         if token == ")":
-            if not brackets:
-                fail(position, "`)` has no `(`")
+            require_at(position, brackets, "`)` has no `(`")
             brackets.pop()
             continue
-        if token not in _DIGITS and token not in _OPERATORS and token != "]":
-            fail(position, f"{token!r} is unknown: {_TOKENS}")
-        if token == "]" and not operators:
-            fail(position, "`]` ends no operator")
-        if values[0]:
-            fail(position, f"{token!r} follows a whole expression")
+        is_known = token in _DIGITS or token in _OPERATORS or token == "]"
+        require_at(position, is_known, f"{token!r} is unknown: {_TOKENS}")
+        is_allowed = token != "]" or operators
+        require_at(position, is_allowed, "`]` ends no operator")
+        problem = f"{token!r} follows a whole expression"
+        require_at(position, not values[0], problem)
         if token in _OPERATORS:
             operators.append((position, token))
             values.append([])
@@ -263,25 +262,25 @@ def evaluate(expression):
         else:
             start, operator = operators.pop()
             arguments = values.pop()
-            if not arguments:
-                fail(start, f"`{operator}` has no arguments")
+            require_at(start, arguments, f"`{operator}` has no arguments")
             values[-1].append(_OPERATORS[operator](arguments))
-    if operators:
-        position, operator = operators[-1]
-        fail(position, f"`{operator}` has no `]`")
-    if brackets:
-        fail(brackets[-1], "`(` has no `)`")
-    if not values[0]:
-        fail(len(expression), "an expression is missing")
+    start, operator = operators[-1] if operators else (0, None)
+    require_at(start, not operators, f"`{operator}` has no `]`")
+    start = brackets[-1] if brackets else 0
+    require_at(start, not brackets, "`(` has no `)`")
+    require_at(len(expression), values[0], "an expression is missing")
     return values[0][0]
 
 
-def _fail_at(expression, position, problem):
-    start, end = max(position - 30, 0), position + 30
-    excerpt = "..." * (start > 0) + expression[start:end]
-    excerpt += "..." * (end < len(expression))
-    message = f"Not a ListOps expression: at position {position}, {problem}."
-    require(False, message, expression=excerpt)
+def _require_at(expression, position, condition, problem):
+    """Raises an error that quotes a position unless a condition holds."""
+    if not condition:
+        start, end = max(position - 30, 0), position + 30
+        excerpt = "..." * (start > 0) + expression[start:end]
+        excerpt += "..." * (end < len(expression))
+        problem = f"at position {position}, {problem}"
+        expected = f"Not a ListOps expression: {problem}."
+        require(False, expected, expression=excerpt)
 
 
 def tokenize(expression):
@@ -483,15 +482,14 @@ def _read_directory(directory):
     )
     check_folder(directory, remedy)
     paths = [directory / name for name in _FILES]
-    for path in paths:
-        check_file(path, remedy)
+    check_files(paths, remedy)
     return tuple(map(_read_tsv, paths))
 
 
 def _read_tsv(path):
     require_valid = functools.partial(
         require_content,
-        path=path,
+        place=path,
         remedy=(
             "The file is damaged or not one of the Long Range Arena's: get it "
             "again, or leave out `directory` to generate the data."

@@ -21,14 +21,14 @@ import pickle
 import keras
 import numpy as np
 
-from keras_multires._files import explain_damage
+from keras_multires._files import explain_errors
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_path
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_rate
 from keras_multires._validation import check_verbose
 from keras_multires._validation import import_package
-from keras_multires.datasets._checks import check_file
+from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
 
 __all__ = ["CLASS_NAMES", "DEVIATION", "MEAN", "load_data", "read_image"]
@@ -176,7 +176,7 @@ def read_image(path):
     problem = None
     with (
         open(path, "rb") as file,
-        explain_damage(
+        explain_errors(
             lambda error: (
                 f"Not readable as an image: {path} ({error}). {remedy}"
             )
@@ -212,14 +212,14 @@ def _split(inputs, targets, seed, fraction):
 
 
 def _read_keras():
-    try:
-        parts = keras.datasets.cifar10.load_data()
-    # Keras raises a bare Exception if there is no network.
-    except Exception as error:
-        raise OSError(
+    with explain_errors(
+        lambda error: (
             f"`keras.datasets.cifar10` could not load CIFAR-10: {error}. "
             f"{_KERAS_REMEDY}"
-        ) from error
+        ),
+        OSError,  # Keras itself raises an `Exception` without a network
+    ):
+        parts = keras.datasets.cifar10.load_data()
     return tuple(_flatten(*part) for part in parts)
 
 
@@ -246,8 +246,7 @@ def _read_directory(directory, verbose):
             paths = [folder / f"{batch}{suffix}" for batch in _BATCHES]
             if not any(path.exists() for path in paths):
                 continue
-            for path in paths:
-                check_file(path, remedy)
+            check_files(paths, remedy)
             *train, test = (_read_batch(path, read) for path in paths)
             return tuple(map(np.concatenate, zip(*train, strict=True))), test
     folders = [directory / name for name in ("train", "test")]
@@ -268,7 +267,7 @@ def _read_batch(path, read):
             integers `(n,)`.
     """
     content = path.read_bytes()
-    with explain_damage(
+    with explain_errors(
         lambda error: (
             f"{path}: {error}. The file is damaged or no batch of CIFAR-10: "
             f"get the data set again from {_URL}, or leave out `directory` to "

@@ -144,14 +144,12 @@ def load_data(
     labels = tables.labels_by_statement(task, statements)
     records = tables.read_database(directory, sampling_rate, statements)
     targets = tables.make_targets(records, labels)
+    problem = "no record of the training set (folds 1 to 8) has a label of "
+    problem += f"the task {task!r}"
+    remedy = "Take another task, or more of the release."
     # Before the signals are read, which may take minutes.
-    require_content(
-        targets["train"].any(),
-        directory / tables.DATABASE,
-        "no record of the training set (folds 1 to 8) has a label of the task "
-        f"{task!r}",
-        "Take another task, or more of the release.",
-    )
+    path, is_labelled = directory / tables.DATABASE, targets["train"].any()
+    require_content(is_labelled, path, problem, remedy)
     inputs = signals.load_signals(
         directory, records, sampling_rate, cache_dir, verbose
     )

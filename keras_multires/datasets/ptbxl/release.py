@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 import keras
 
-from keras_multires._files import explain_damage
+from keras_multires._files import explain_errors
 from keras_multires._validation import check_path
 from keras_multires._validation import check_url
 from keras_multires._validation import check_verbose
@@ -28,6 +28,13 @@ ARCHIVE_URL = (
 
 _CHECKSUMS = "SHA256SUMS.txt"
 _CHUNK_BYTES = 1 << 20
+_NOT_EMPTY = (
+    f"is not empty, and not PTB-XL's release: there is no {DATABASE} or no "
+    f"{STATEMENTS} in it. Name an empty folder, or one that does not exist yet."
+)
+_LIST_REMEDY = (
+    "It has been deleted. Check the address, and call again to download it."
+)
 
 
 def download(directory, url=RELEASE_URL, archive_url=ARCHIVE_URL, verbose=1):
@@ -73,11 +80,7 @@ def get_release(directory, url, archive_url, verbose):
         return
     is_folder = directory.is_dir()
     if any(directory.iterdir()) if is_folder else directory.exists():
-        raise FileExistsError(
-            f"{directory} is not empty, and not PTB-XL's release: there is no "
-            f"{DATABASE} or no {STATEMENTS} in it. Name an empty folder, or "
-            "one that does not exist yet."
-        )
+        raise FileExistsError(f"{directory} {_NOT_EMPTY}")
     workplace = directory.with_name(f"{directory.name}.download")
     archive = workplace / "archive.zip"
     unpacked = workplace / "unpacked"
@@ -111,10 +114,8 @@ def _read_checksums(path, url):
     problems += [f"{name} is missing in it" for name in missing]
     if problems:
         path.unlink()
-        raise ValueError(
-            f"{url} is no list of checksums of PTB-XL: {problems[0]}. It has "
-            "been deleted. Check the address, and call again to download it."
-        )
+        place = f"{url} is no list of checksums of PTB-XL"
+        raise ValueError(f"{place}: {problems[0]}. {_LIST_REMEDY}")
     return checksums
 
 
@@ -159,7 +160,7 @@ def _unpack(archive, url, checksums, folder, verbose):
         if not is_damaged:
             raise
         archive.unlink()
-        with explain_damage(
+        with explain_errors(
             lambda problem: (
                 f"The archive of {url} is damaged: {problem}. It has been "
                 "deleted: call again to download it."

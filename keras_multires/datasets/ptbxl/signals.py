@@ -6,13 +6,13 @@ import hashlib
 import keras
 import numpy as np
 
-from keras_multires._files import explain_damage
+from keras_multires._files import explain_errors
 from keras_multires._validation import check_path
 from keras_multires._validation import check_positive
 from keras_multires._validation import import_package
 from keras_multires._validation import require
 from keras_multires.datasets import _cache
-from keras_multires.datasets._checks import check_file
+from keras_multires.datasets._checks import check_files
 from keras_multires.datasets.ptbxl.tables import PARTS
 from keras_multires.datasets.ptbxl.tables import REMEDY
 from keras_multires.datasets.ptbxl.tables import require_valid
@@ -158,8 +158,7 @@ def _have_shapes(arrays, shapes):
 def _files_of_record(path):
     """The header and the data of a record, which must exist."""
     files = [path.with_name(f"{path.name}{end}") for end in (".hea", ".dat")]
-    for file in files:
-        check_file(file, REMEDY)
+    check_files(files, REMEDY)
     return files
 
 
@@ -178,7 +177,7 @@ def _read_signals(path, sampling_rate=None):
     firsts = [line.split()[0] for line in lines if line.strip()]
     problem = f"it does not describe the signals of {data.name} alone"
     require_valid(set(firsts[1:]) == {data.name}, header, problem)
-    with explain_damage(
+    with explain_errors(
         lambda problem: (
             f"The record {path} cannot be read ({problem}): {header.name} or "
             f"{data.name} is damaged. {REMEDY}"

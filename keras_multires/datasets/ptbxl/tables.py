@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_path
-from keras_multires.datasets._checks import check_file
+from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
 from keras_multires.datasets._checks import require_content
 
@@ -62,6 +62,10 @@ _PARSING_ERRORS = (
     *(MemoryError, RecursionError),
 )
 
+_DIRECTORY_REMEDY = (
+    "`directory` must be the folder of PTB-XL's release that holds "
+    f"{DATABASE} and {STATEMENTS}. `ptbxl.download(directory)` downloads it."
+)
 REMEDY = (
     "If it belongs to the release, get that again, for instance into another "
     "folder by `ptbxl.download(directory)`."
@@ -114,14 +118,9 @@ def label_names(task, directory):
 
 def check_release(directory):
     """Accepts a folder that has the two tables of the release."""
-    remedy = (
-        "`directory` must be the folder of PTB-XL's release that holds "
-        f"{DATABASE} and {STATEMENTS}. `ptbxl.download(directory)` downloads "
-        "it."
-    )
-    check_folder(directory, remedy)
-    check_file(directory / DATABASE, remedy)
-    check_file(directory / STATEMENTS, remedy)
+    check_folder(directory, _DIRECTORY_REMEDY)
+    tables = (directory / DATABASE, directory / STATEMENTS)
+    check_files(tables, _DIRECTORY_REMEDY)
 
 
 def read_statements(directory):
