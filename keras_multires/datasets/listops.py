@@ -234,7 +234,8 @@ def evaluate(expression):
     9
     """
     check_string("expression", expression)
-    require_at = functools.partial(_require_at, expression)
+    # Not `require`: messages for every token would take longer than the rest.
+    fail = functools.partial(_fail_at, expression)
     # Lists of values: the outermost one, then one for each open operator.
     values = [[]]
     operators = []  # (position, operator)
@@ -245,15 +246,16 @@ def evaluate(expression):
             brackets.append(position)
             continue
         if token == ")":
-            require_at(position, brackets, "`)` has no `(`")
+            if not brackets:
+                fail(position, "`)` has no `(`")
             brackets.pop()
             continue
-        is_known = token in _DIGITS or token in _OPERATORS or token == "]"
-        require_at(position, is_known, f"{token!r} is unknown: {_TOKENS}")
-        is_allowed = token != "]" or operators
-        require_at(position, is_allowed, "`]` ends no operator")
-        problem = f"{token!r} follows a whole expression"
-        require_at(position, not values[0], problem)
+        if token not in _DIGITS and token not in _OPERATORS and token != "]":
+            fail(position, f"{token!r} is unknown: {_TOKENS}")
+        if token == "]" and not operators:
+            fail(position, "`]` ends no operator")
+        if values[0]:
+            fail(position, f"{token!r} follows a whole expression")
         if token in _OPERATORS:
             operators.append((position, token))
             values.append([])
@@ -262,25 +264,26 @@ def evaluate(expression):
         else:
             start, operator = operators.pop()
             arguments = values.pop()
-            require_at(start, arguments, f"`{operator}` has no arguments")
+            if not arguments:
+                fail(start, f"`{operator}` has no arguments")
             values[-1].append(_OPERATORS[operator](arguments))
-    start, operator = operators[-1] if operators else (0, None)
-    require_at(start, not operators, f"`{operator}` has no `]`")
-    start = brackets[-1] if brackets else 0
-    require_at(start, not brackets, "`(` has no `)`")
-    require_at(len(expression), values[0], "an expression is missing")
+    if operators:
+        start, operator = operators[-1]
+        fail(start, f"`{operator}` has no `]`")
+    if brackets:
+        fail(brackets[-1], "`(` has no `)`")
+    if not values[0]:
+        fail(len(expression), "an expression is missing")
     return values[0][0]
 
 
-def _require_at(expression, position, condition, problem):
-    """Raises an error that quotes a position unless a condition holds."""
-    if not condition:
-        start, end = max(position - 30, 0), position + 30
-        excerpt = "..." * (start > 0) + expression[start:end]
-        excerpt += "..." * (end < len(expression))
-        problem = f"at position {position}, {problem}"
-        expected = f"Not a ListOps expression: {problem}."
-        require(False, expected, expression=excerpt)
+def _fail_at(expression, position, problem):
+    """Raises an error that quotes what is around a position."""
+    start, end = max(position - 30, 0), position + 30
+    excerpt = "..." * (start > 0) + expression[start:end]
+    excerpt += "..." * (end < len(expression))
+    message = f"Not a ListOps expression: at position {position}, {problem}."
+    require(False, message, expression=excerpt)
 
 
 def tokenize(expression):
