@@ -14,16 +14,15 @@ from keras import ops
 
 from keras_multires._files import explain_errors
 from keras_multires._files import write_whole
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_layer
 from keras_multires._validation import check_path
 from keras_multires._validation import import_package
 from keras_multires._validation import require
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
-from keras_multires.ops.precision import at_least_float32
 
 __all__ = ["load_pytorch_checkpoint", "save_pytorch_checkpoint"]
-
 
 _MUST_FIT = (
     "The checkpoint does not fit `model`, whose arguments must be those of the "
@@ -107,8 +106,8 @@ def load_pytorch_checkpoint(model, path):
 
     Example:
 
-    >>> model = keras_multires.models.MultiresClassifier.from_preset_config(
-    ...     "scifar"
+    >>> model = keras_multires.models.MultiresClassifier.from_preset(
+    ...     "scifar", load_weights=False
     ... )
     >>> keras_multires.checkpoints.load_pytorch_checkpoint(model, "scifar.pth")
 
@@ -155,9 +154,10 @@ def save_pytorch_checkpoint(model, path):
 
     Example:
 
-    >>> model = keras_multires.models.MultiresClassifier(
-    ...     num_classes=10, length=64, input_channels=1
+    >>> backbone = keras_multires.models.MultiresNet(
+    ...     hidden_dim=64, num_layers=2, length=64, input_channels=1
     ... )
+    >>> model = keras_multires.models.MultiresClassifier(backbone, 10)
     >>> keras_multires.checkpoints.save_pytorch_checkpoint(model, "model.pth")
 
     Reference:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from conftest import GOLDEN
 from keras_multires.checkpoints import load_pytorch_checkpoint
 from keras_multires.checkpoints import save_pytorch_checkpoint
 from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
+from testing.paths import GOLDEN
 
 torch = pytest.importorskip("torch")
 
@@ -26,33 +27,34 @@ PUBLISHED = (
 )
 
 
+# The published density model has these options in each block.
+DENSITY = {"output_projection": True, "independent_skip": True}
+
+
 @pytest.fixture(scope="module", params=PUBLISHED)
 def published(request, golden):
     """A new model, the path of its checkpoint, and its arrays."""
     config, arrays = golden(request.param)
     config.pop("pooling", None)
-    is_classifier = request.param.startswith("classifier")
-    kind = MultiresClassifier if is_classifier else MultiresDensityModel
-    return kind(**config), GOLDEN / f"{request.param}.pth", arrays
+    if request.param.startswith("classifier"):
+        num_classes = config.pop("num_classes")
+        model = MultiresClassifier(MultiresNet(**config), num_classes)
+    else:
+        num_mixtures = config.pop("num_mixtures")
+        backbone = MultiresNet(**config, **DENSITY)
+        model = MultiresDensityModel(backbone, num_mixtures)
+    return model, GOLDEN / f"{request.param}.pth", arrays
 
 
-def small_classifier(**options):
-    return MultiresClassifier(
-        **{
-            "num_classes": 3,
-            "length": 16,
-            "input_channels": 2,
-            "hidden_dim": 4,
-            "num_layers": 1,
-            **options,
-        }
-    )
+def small_classifier(num_classes=3, **options):
+    sizes = {"length": 16, "input_channels": 2, "num_layers": 1}
+    backbone = MultiresNet(hidden_dim=4, **{**sizes, **options})
+    return MultiresClassifier(backbone, num_classes, dtype=options.get("dtype"))
 
 
 def small_density_model(**options):
-    return MultiresDensityModel(
-        16, 1, num_mixtures=2, hidden_dim=4, num_layers=2, **options
-    )
+    backbone = MultiresNet(4, 2, 16, input_channels=1, **DENSITY, **options)
+    return MultiresDensityModel(backbone, num_mixtures=2)
 
 
 def fill(model, seed=0):
@@ -415,7 +417,7 @@ def test_other_models_are_refused(function, tmp_path):
     for model in (
         None,
         keras.Sequential([keras.layers.Dense(1)]),
-        MultiresCausalLM(5, 16, hidden_dim=4, num_layers=1),
+        MultiresCausalLM(MultiresNet(4, 1, 16, vocabulary_size=5)),
         small_classifier(input_channels=None),
     ):
         with pytest.raises(ValueError, match=r"`model` must be a .* is built"):

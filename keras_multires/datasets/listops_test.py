@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from keras_multires.datasets import listops
+from testing.paths import TESTDATA
 
-FIXTURE = Path(__file__).parent / "testdata" / "listops"
+FIXTURE = TESTDATA / "listops"
 FILES = ("basic_train.tsv", "basic_val.tsv", "basic_test.tsv")
 OPERATORS = ("[MIN", "[MAX", "[MED", "[SM")
 SIZES = {"num_train": 300, "num_validation": 40, "num_test": 60}

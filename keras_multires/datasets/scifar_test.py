@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from keras_multires.datasets import scifar
+from testing.paths import TESTDATA
 
-FIXTURE = Path(__file__).parent / "testdata" / "cifar10"
+FIXTURE = TESTDATA / "cifar10"
 CLASSES = [
     "airplane",
     "automobile",

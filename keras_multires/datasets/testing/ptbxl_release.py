@@ -1,13 +1,13 @@
 """Small releases of PTB-XL for tests, made from the one in `testdata`."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import wfdb
 
 from keras_multires.datasets.ptbxl import LEADS
+from testing.paths import TESTDATA
 
 __all__ = [
     "FIRST",
@@ -21,7 +21,7 @@ __all__ = [
     "write_record",
 ]
 
-FIXTURE = Path(__file__).parents[1] / "testdata" / "ptbxl"
+FIXTURE = TESTDATA / "ptbxl"
 FIRST = "records100/00000/00001_lr"  # a record of the training set
 
 
