@@ -147,9 +147,9 @@ def load_data(
     problem = "no record of the training set (folds 1 to 8) has a label of "
     problem += f"the task {task!r}"
     remedy = "Take another task, or more of the release."
+    path = directory / tables.DATABASE
     # Before the signals are read, which may take minutes.
-    path, is_labelled = directory / tables.DATABASE, targets["train"].any()
-    require_content(is_labelled, path, problem, remedy)
+    require_content(targets["train"].any(), path, problem, remedy)
     inputs = signals.load_signals(
         directory, records, sampling_rate, cache_dir, verbose
     )

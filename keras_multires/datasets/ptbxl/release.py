@@ -78,8 +78,8 @@ def get_release(directory, url, archive_url, verbose):
     """`download` without the checks of its arguments."""
     if all((directory / name).is_file() for name in (DATABASE, STATEMENTS)):
         return
-    is_folder = directory.is_dir()
-    if any(directory.iterdir()) if is_folder else directory.exists():
+    is_empty = directory.is_dir() and not any(directory.iterdir())
+    if directory.exists() and not is_empty:
         raise FileExistsError(f"{directory} {_NOT_EMPTY}")
     workplace = directory.with_name(f"{directory.name}.download")
     archive = workplace / "archive.zip"
@@ -94,7 +94,7 @@ def get_release(directory, url, archive_url, verbose):
         fetch(archive_url, archive, verbose=verbose)
     _unpack(archive, archive_url, checksums, unpacked, verbose)
     (workplace / _CHECKSUMS).rename(unpacked / _CHECKSUMS)
-    if is_folder:
+    if directory.exists():
         directory.rmdir()
     unpacked.rename(directory)
     shutil.rmtree(workplace)
