@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from keras_multires.datasets import _download as download
-from keras_multires.datasets.testing.web_server import Request
-from keras_multires.datasets.testing.web_server import WebServer
+from testing.web_server import Request
+from testing.web_server import WebServer
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_multires.datasets.testing.ptbxl_release import FIXTURE
-from keras_multires.datasets.testing.ptbxl_release import keep_records
+from testing.ptbxl_release import FIXTURE
+from testing.ptbxl_release import keep_records
 
 
 @pytest.fixture

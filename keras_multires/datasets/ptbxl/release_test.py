@@ -8,10 +8,10 @@ import pytest
 
 from keras_multires.datasets import _download
 from keras_multires.datasets import ptbxl
-from keras_multires.datasets.testing.ptbxl_release import FIRST
-from keras_multires.datasets.testing.ptbxl_release import FIXTURE
-from keras_multires.datasets.testing.ptbxl_release import read_database
-from keras_multires.datasets.testing.web_server import WebServer
+from testing.ptbxl_release import FIRST
+from testing.ptbxl_release import FIXTURE
+from testing.ptbxl_release import read_database
+from testing.web_server import WebServer
 
 TOP = "ptb-xl-1.0.3/"
 LIST = "/files/SHA256SUMS.txt"

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from keras_multires.datasets import ptbxl
-from keras_multires.datasets.testing.ptbxl_release import FIRST
-from keras_multires.datasets.testing.ptbxl_release import FIXTURE
-from keras_multires.datasets.testing.ptbxl_release import read_by_numpy
-from keras_multires.datasets.testing.ptbxl_release import read_database
-from keras_multires.datasets.testing.ptbxl_release import replace
-from keras_multires.datasets.testing.ptbxl_release import waves
-from keras_multires.datasets.testing.ptbxl_release import write_database
-from keras_multires.datasets.testing.ptbxl_release import write_record
+from testing.ptbxl_release import FIRST
+from testing.ptbxl_release import FIXTURE
+from testing.ptbxl_release import read_by_numpy
+from testing.ptbxl_release import read_database
+from testing.ptbxl_release import replace
+from testing.ptbxl_release import waves
+from testing.ptbxl_release import write_database
+from testing.ptbxl_release import write_record
 
 FOLDS = (range(1, 9), (9,), (10,))
 

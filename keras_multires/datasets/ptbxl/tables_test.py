@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from keras_multires.datasets import ptbxl
 from keras_multires.datasets.ptbxl import tables
-from keras_multires.datasets.testing.ptbxl_release import FIXTURE
-from keras_multires.datasets.testing.ptbxl_release import keep_records
-from keras_multires.datasets.testing.ptbxl_release import read_database
-from keras_multires.datasets.testing.ptbxl_release import replace
-from keras_multires.datasets.testing.ptbxl_release import write_database
+from testing.ptbxl_release import FIXTURE
+from testing.ptbxl_release import keep_records
+from testing.ptbxl_release import read_database
+from testing.ptbxl_release import replace
+from testing.ptbxl_release import write_database
 
 
 @pytest.mark.parametrize(
