@@ -1,4 +1,4 @@
-from keras_multires.ops.fft_lengths import fast_length
+from keras_multires.backend._fft_lengths import fast_length
 
 
 def has_small_factors(number):

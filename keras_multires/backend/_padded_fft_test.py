@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 if keras.backend.backend() != "torch":
-    pytest.skip("Others twist.", allow_module_level=True)
+    pytest.skip("Only PyTorch pads.", allow_module_level=True)
 
 import torch
 
-from keras_multires.ops import padded_fft
+from keras_multires.backend import _padded_fft as padded_fft
 
 
 @pytest.mark.parametrize("smallest", [1, 2, 5])
@@ -19,8 +19,8 @@ def test_groups_of_any_size_give_the_same(monkeypatch, smallest, size, taps):
     kernel = torch.randn(taps, 3, generator=random)
     expected = padded_fft.convolve(inputs, kernel)
     expected_gradients = padded_fft.gradients(cotangent, inputs, kernel)
-    monkeypatch.setattr(padded_fft, "GROUP_SIZE", size)
-    monkeypatch.setattr(padded_fft, "SMALLEST_GROUP", smallest)
+    monkeypatch.setattr(padded_fft, "GROUP_NUMBERS", size)
+    monkeypatch.setattr(padded_fft, "MIN_GROUP_CHANNELS", smallest)
 
     outputs = padded_fft.convolve(inputs, kernel)
     gradients = padded_fft.gradients(cotangent, inputs, kernel)
@@ -38,12 +38,12 @@ def test_groups_are_small_on_a_processor():
         ((1, 2**18, 64), (1, 8, 2**19)),
         ((1, 2**23, 4), (1, 1, 2**24)),
     ):
-        room = padded_fft._room(torch.zeros(()).expand(shape))
+        room = padded_fft._zeros_for_group(torch.zeros(()).expand(shape))
         assert tuple(room.shape) == expected
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3), (2, 5, 0)])
-def test_nothing_gives_nothing(shape):
+def test_empty_inputs_give_empty_outputs_and_zero_gradients(shape):
     inputs, kernel = torch.zeros(shape), torch.ones(shape[1:])
     assert padded_fft.convolve(inputs, kernel).shape == shape
     by_inputs, by_kernel = padded_fft.gradients(inputs, inputs, kernel)

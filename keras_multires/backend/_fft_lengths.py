@@ -1,3 +1,9 @@
+"""Lengths at which FFTs are fast."""
+
+import functools
+
+
+@functools.lru_cache
 def fast_length(minimum):
     """Smallest number with no prime factor above 5 that is >= `minimum`.
 

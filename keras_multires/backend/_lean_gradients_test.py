@@ -2,8 +2,8 @@ import keras
 import numpy as np
 from scipy import stats
 
-from keras_multires.ops.activations import gelu
-from keras_multires.ops.activations import layer_norm
+from keras_multires.backend import gelu
+from keras_multires.backend import layer_norm
 
 
 class OwnNorm(keras.layers.LayerNormalization):

@@ -1,31 +1,31 @@
 """Causal convolution by a real FFT of zero-padded signals, for PyTorch.
 
-PyTorch's real FFT is fast, and nothing fuses its operations, so that a
-"twisted" one (see `twisted_fft.py`) gains nothing. What takes the time on a CPU
-is memory. One group of channels after the other, so few that all that belongs
-to them stays in the cache, takes half the time of all at once, and next to no
-room.
+PyTorch's real FFT is fast, and nothing fuses its operations, so a "twisted"
+FFT (see `_twisted_fft.py`) gains nothing. On a CPU, memory takes most of the
+time. Computing one group of channels after another, small enough to stay in the
+cache, takes half the time of all channels at once, and hardly any memory.
 """
 
 import torch
 
-from keras_multires.ops.fft_lengths import fast_length
+from keras_multires.backend._fft_lengths import fast_length
 
-# Numbers of a padded group on a CPU: 1 MiB in float32.
-GROUP_SIZE = 2**18
-# Of fewer channels, 64 bytes in float32, each line of the cache would be
-# fetched for several groups; but of more numbers than these, 16 MiB, PyTorch
-# gets and gives back the memory at each operation, which takes longer.
-SMALLEST_GROUP = 16
-LARGEST_SIZE = 2**22
+# A padded group on a CPU: 1 MiB in float32.
+GROUP_NUMBERS = 2**18
+# With fewer channels than a line of the cache holds, 64 bytes in float32, each
+# line would be fetched for several groups.
+MIN_GROUP_CHANNELS = 16
+# Above 16 MiB in float32, PyTorch gets and gives back the memory at each
+# operation, which takes longer than fetching lines twice.
+MAX_GROUP_NUMBERS = 2**22
 
 
 def convolve(inputs, kernel):
-    """Causal convolution; see `causal_conv`."""
+    """Causal convolution; see the contract of `fft_convolve`."""
     outputs = torch.empty_like(inputs)
-    if not inputs.numel():  # PyTorch knows no FFT of nothing
+    if not inputs.numel():  # PyTorch has no FFT of empty tensors
         return outputs
-    padded = _room(inputs)
+    padded = _zeros_for_group(inputs)
     for taps, *signals in _by_channels(padded, kernel, inputs, outputs):
         by_kernel = _spectrum(taps, padded, inputs.shape[1])
         for group, target in _by_sequences(padded, *signals):
@@ -35,16 +35,16 @@ def convolve(inputs, kernel):
 
 
 def gradients(cotangent, inputs, kernel):
-    """Gradients of the convolution by its two inputs."""
+    """Gradients of the convolution with respect to its two inputs."""
     by_inputs, by_kernel = map(torch.zeros_like, (inputs, kernel))
     if not inputs.numel():
         return by_inputs, by_kernel
-    padded = _room(inputs)
+    padded = _zeros_for_group(inputs)
     for taps, by_taps, *signals in _by_channels(
         padded, kernel, by_kernel, cotangent, inputs, by_inputs
     ):
-        # PyTorch's `conj` only notes that a tensor is conjugate, and products
-        # are slow then.
+        # PyTorch's `conj` only marks a tensor as conjugate, which makes products
+        # slow.
         conjugate = _spectrum(taps, padded, inputs.shape[1])
         conjugate.conj_physical_()
         correlation = torch.zeros_like(conjugate)
@@ -58,16 +58,18 @@ def gradients(cotangent, inputs, kernel):
     return by_inputs, by_kernel
 
 
-def _room(inputs):
+def _zeros_for_group(inputs):
     """Zeros for a padded group, `(sequences, channels, 2 L)`."""
     batch_size, length, channels = inputs.shape
     fft_length = 2 * fast_length(length)
     if inputs.device.type == "cpu":
-        smallest = min(SMALLEST_GROUP, max(1, LARGEST_SIZE // fft_length))
-        fitting = GROUP_SIZE // (batch_size * fft_length)
+        smallest = min(
+            MIN_GROUP_CHANNELS, max(1, MAX_GROUP_NUMBERS // fft_length)
+        )
+        fitting = GROUP_NUMBERS // (batch_size * fft_length)
         fitting -= fitting % smallest
         channels = min(channels, max(smallest, fitting))
-        fitting = GROUP_SIZE // (channels * fft_length)
+        fitting = GROUP_NUMBERS // (channels * fft_length)
         batch_size = min(batch_size, max(1, fitting))
     return inputs.new_zeros((batch_size, channels, fft_length))
 
@@ -84,7 +86,7 @@ def _padded_spectrum(group, padded):
     """`(sequences, steps, channels)` to `(.., channels, frequencies)`."""
     sequences, steps, channels = group.shape
     padded = padded[:sequences, :channels]
-    # A copy of its own is turned in half the time: its lines are neighbours.
+    # Transposing a contiguous copy takes half the time.
     padded[..., :steps] = group.contiguous().transpose(1, 2)
     return torch.fft.rfft(padded)
 
