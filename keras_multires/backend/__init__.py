@@ -36,9 +36,10 @@ Steps of a stream
 - `call_layer(layer, inputs, **options)`: outputs of a built Keras layer,
   without bookkeeping that takes longer than the arithmetic of a single step.
 - `loop(function, carried, inputs, outputs)`: runs time steps one after
-  another, without gradients. `function` takes `carried` and one of `inputs`, returns the
-  next `carried` and an output, may write into `carried`, and must not depend on
-  the values of tensors except through operations. Returns `outputs`, filled.
+  another, without gradients. `function` takes `carried` and one of `inputs`,
+  returns the next `carried` and an output, may write into `carried`, and must
+  not depend on the values of tensors except through operations. Returns
+  `outputs`, filled.
 - `without_gradients(function)`: the function, recording no gradients where that
   happens unasked.
 - `compiled(model, function, state=(), overwritten=None)`: `function` of tensors

@@ -43,8 +43,8 @@ def gradients(cotangent, inputs, kernel):
     for taps, by_taps, *signals in _by_channels(
         padded, kernel, by_kernel, cotangent, inputs, by_inputs
     ):
-        # PyTorch's `conj` only marks a tensor as conjugate, which makes products
-        # slow.
+        # PyTorch's `conj` only marks a tensor as conjugate. Products with it
+        # are slow.
         conjugate = _spectrum(taps, padded, inputs.shape[1])
         conjugate.conj_physical_()
         correlation = torch.zeros_like(conjugate)

@@ -20,8 +20,11 @@ COMPILES_BY_DEFAULT = True
 EXPORT_FORMATS = _exports.FORMATS["jax"]
 
 is_exporting = _exports.is_called_by_exporter
+read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
+# Compilers remove the bookkeeping.
+call_layer = keras.layers.Layer.__call__
 
 
 def dtype_name(tensor):
@@ -105,10 +108,6 @@ def layer_norm(inputs, scale, offset, epsilon):
     return norm(inputs, scale, offset, epsilon)
 
 
-def read_slots(history, slots):
-    return ops.take(history, slots, axis=1)
-
-
 def apply_transition(transition, values):
     # XLA on a CPU would compute each number of one sum by itself, which took
     # most of the time of a step.
@@ -116,11 +115,6 @@ def apply_transition(transition, values):
     for index in range(1, transition.shape[1]):
         total += values[:, index : index + 1] * transition[:, index]
     return total
-
-
-def call_layer(layer, inputs, **options):
-    # Compilers remove the bookkeeping.
-    return layer(inputs, **options)
 
 
 def without_gradients(function):

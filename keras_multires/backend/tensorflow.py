@@ -18,8 +18,11 @@ COMPILES_BY_DEFAULT = True
 EXPORT_FORMATS = _exports.FORMATS["tensorflow"]
 
 is_exporting = _exports.is_called_by_exporter
+read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
+# Compilers remove the bookkeeping.
+call_layer = keras.layers.Layer.__call__
 
 _COMPLEX = SimpleNamespace(
     complex=tf.complex,
@@ -75,18 +78,9 @@ def layer_norm(inputs, scale, offset, epsilon):
     return norm(inputs, scale, offset, epsilon)
 
 
-def read_slots(history, slots):
-    return ops.take(history, slots, axis=1)
-
-
 def apply_transition(transition, values):
     # So small a map is faster by hand than as one product a channel.
     return ops.sum(ops.expand_dims(values, 1) * transition, axis=2)
-
-
-def call_layer(layer, inputs, **options):
-    # Compilers remove the bookkeeping.
-    return layer(inputs, **options)
 
 
 def without_gradients(function):

@@ -34,10 +34,11 @@ ALGORITHMS = ("auto", "fft", "tree")
 class MultiresLayer(Streams, BaseMultires):
     """Multiresolution layer: linear readout of the memory, and activation.
 
-    A causal wavelet transform with learned filters (`MultiresConv`) filters each
-    channel. The layer sums the coefficients that a time step remembers, and its
-    input, with learned weights: `y[n] = sum_m w[m] z[m][n] + s x[n]`. An
-    activation and the dropout of whole channels follow.
+    Each channel is filtered by a causal wavelet transform with learned filters
+    (`MultiresConv`). The layer sums the coefficients that a time step
+    remembers, and its input, with learned weights:
+    `y[n] = sum_m w[m] z[m][n] + s x[n]`. An activation and the dropout of whole
+    channels follow.
 
     The sum is a causal convolution with a kernel as long as the receptive
     field, and the kernel is the inverse wavelet transform of the memory

@@ -1,6 +1,6 @@
 """Exports small models in all formats, for `export_test.py`.
 
-    KERAS_BACKEND=jax python integration_tests/export_models.py FOLDER
+    KERAS_BACKEND=jax python integration_tests/programs/export_models.py FOLDER
 
 writes the files, what went in and came out of the models, and the errors.
 """
@@ -23,8 +23,8 @@ from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
 from keras_multires.models import MultiresNet
+from testing.paths import TESTDATA
 
-TESTDATA = Path(__file__).parents[1] / "keras_multires/datasets/testdata"
 SUFFIXES = {
     "tf_saved_model": "",
     "onnx": ".onnx",
@@ -33,6 +33,20 @@ SUFFIXES = {
 }
 # Small graphs: exporters take time in proportion to the operations.
 SMALL = {"hidden_dim": 4, "num_layers": 1, "depth": 3}
+
+
+def classifier(length, **options):
+    return MultiresClassifier(
+        MultiresNet(length=length, **SMALL, **options), num_classes=3
+    )
+
+
+def causal_lm(length, **options):
+    return MultiresCausalLM(
+        MultiresNet(length=length, vocabulary_size=7, **SMALL, **options)
+    )
+
+
 BATCH_SIZE = 3
 # Axes of any size, of the models that `torch.export` meets as Keras's own.
 BATCH = {0: torch.export.Dim("batch")}
@@ -76,14 +90,12 @@ def models(record):
     mask = np.arange(600) < np.array([[400], [600], [1]])
     yield (
         "classifier",
-        MultiresClassifier(3, length=600, input_channels=2, **SMALL),
+        classifier(600, input_channels=2),
         signal,
     )
     yield (
         "causal_lm",
-        MultiresCausalLM(
-            7, 30, normalization="batch", algorithm="fft", **SMALL
-        ),
+        causal_lm(30, normalization="batch", algorithm="fft"),
         tokens,
     )
     yield "functional", functional([signal, mask]), [signal, mask]
@@ -91,12 +103,12 @@ def models(record):
     float16, bfloat16 = POLICIES
     yield (
         float16,
-        MultiresCausalLM(7, 30, dtype=float16, **SMALL),
+        causal_lm(30, dtype=float16),
         tokens,
     )
     yield (
         bfloat16,
-        MultiresClassifier(3, 20, input_channels=2, dtype=bfloat16, **SMALL),
+        classifier(20, input_channels=2, dtype=bfloat16),
         signal[:, :20],
     )
 
@@ -110,24 +122,30 @@ def streams(record):
     layer = MultiresLayer(kernel_size=3, depth=9)
     layer.build((None, None, channels))
     yield "layer", layer, record
-    net = MultiresNet(4, 2, memory="uniform", memory_size=40, kernel_size=3)
-    net.build((None, 1000, channels))
+    net = MultiresNet(
+        4,
+        2,
+        length=1000,
+        input_channels=channels,
+        memory="uniform",
+        memory_size=40,
+        kernel_size=3,
+    )
     yield "net", net, record
-    yield (
-        "classifier",
-        MultiresClassifier(3, 1000, input_channels=channels, **SMALL),
-        record,
+    yield "classifier", classifier(1000, input_channels=channels), record
+    backbone = MultiresNet(
+        length=1000,
+        input_channels=3,
+        output_projection=True,
+        independent_skip=True,
+        **SMALL,
     )
     yield (
         "density_model",
-        MultiresDensityModel(1000, 3, **SMALL),
+        MultiresDensityModel(backbone),
         np.clip(record[..., :3], -1, 1),
     )
-    yield (
-        "causal_lm",
-        MultiresCausalLM(7, 1000, **SMALL),
-        (tokens + 1).astype("int32"),
-    )
+    yield "causal_lm", causal_lm(1000), (tokens + 1).astype("int32")
 
 
 def run(model, inputs):

@@ -1,6 +1,6 @@
 """Runs what `export_models.py` wrote, without Keras, for `export_test.py`.
 
-    python integration_tests/run_exports.py FOLDER ...
+    python integration_tests/programs/run_exports.py FOLDER ...
 
 writes how far the outputs are from those of the models, by batch size.
 """
