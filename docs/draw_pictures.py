@@ -3,7 +3,7 @@
     python docs/draw_pictures.py
 
 `tree.png` shows what one time step remembers, `data_flow.png` how data run
-through a model. Both need matplotlib only.
+through a model.
 """
 
 import itertools
@@ -13,20 +13,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.patches import FancyBboxPatch
-from matplotlib.patches import Rectangle
+
+from keras_multires.ops import Tree
+from keras_multires.visualization import plot_tree
 
 FOLDER = Path(__file__).parent / "images"
 DPI = 120
 
 INK = "#2b2d42"
 GREY = "#8d93a1"
-FAINT = "#dcdfe5"
 BLUE = "#2a6fbb"
 PALE_BLUE = "#dbe8f6"
 ORANGE = "#d9730d"
 PALE_ORANGE = "#fce6d2"
 GREEN = "#2f8f5b"
 PALE_GREEN = "#d9f0e3"
+# As `plot_tree` draws details and inputs.
+DETAIL = "C1"
+SKIP = "0.15"
 
 
 def blank_axes(width, height, scale):
@@ -39,7 +43,10 @@ def blank_axes(width, height, scale):
     return figure, axes
 
 
-def draw_arrow(axes, start, end, color=INK, curve=0.0, width=1.3, style="-"):
+def draw_arrow(
+    axes, start, end, color=INK, curve=0.0, gap_before=0, gap_after=0
+):
+    """An arrow. The gaps are in points."""
     axes.add_patch(
         FancyArrowPatch(
             start,
@@ -48,10 +55,9 @@ def draw_arrow(axes, start, end, color=INK, curve=0.0, width=1.3, style="-"):
             mutation_scale=10,
             connectionstyle=f"arc3,rad={curve}",
             color=color,
-            linewidth=width,
-            linestyle=style,
-            shrinkA=0,
-            shrinkB=0,
+            linewidth=1.3,
+            shrinkA=gap_before,
+            shrinkB=gap_after,
             zorder=4,
         )
     )
@@ -60,262 +66,54 @@ def draw_arrow(axes, start, end, color=INK, curve=0.0, width=1.3, style="-"):
 # ---- the tree -------------------------------------------------------------
 
 DEPTH = 4
-STEPS = 2**DEPTH
 
 
 def draw_tree():
-    """The tree of the present output, for K = 2 and four levels."""
-    left, bottom, row_height = 2.6, 1.8, 1.75
-    figure, axes = blank_axes(25.6, 11.0, 0.36)
+    """The tree of the present output, for K = 2, and the sum that is read."""
+    figure = Figure(figsize=(9.2, 4.2), facecolor="white")
+    left, bottom, width, height = 0.08, 0.28, 0.66, 0.68
+    axes = figure.add_axes((left, bottom, width, height))
+    plot_tree(Tree.of(kernel_size=2, depth=DEPTH), ax=axes)
+    axes.set_title("", loc="right")
 
-    def place(step, level):
-        """Centre of the approximation of a level, `step` steps back."""
-        return left + STEPS - 1 - step, bottom + row_height * level
-
-    detail_column = left + STEPS + 0.55
-    readout = (detail_column + 3.0, place(0, 2)[1])
-
-    axes.text(
-        0.3,
-        10.4,
-        "What a time step remembers",
-        fontsize=13,
-        weight="bold",
-        color=INK,
-        va="center",
-    )
-    axes.text(
-        10.6,
-        10.37,
-        f"$K = 2$ taps, $J = {DEPTH}$ levels: "
-        f"{DEPTH + 1} coefficients see {STEPS} steps",
-        fontsize=11,
-        color=GREY,
-        va="center",
-    )
-    for level in range(DEPTH + 1):
-        name = rf"$a_{level}$" if level else "$x = a_0$"
-        axes.text(
-            left - 0.75,
-            place(0, level)[1],
-            name,
-            fontsize=12,
-            color=INK,
-            ha="right",
-            va="center",
-        )
-
-    # Signals as far back as each level of the tree looks.
-    for level in range(DEPTH + 1):
-        for step in range(STEPS):
-            used = step == 0 or (level < DEPTH and step % 2**level == 0)
-            axes.add_patch(
-                Circle(
-                    place(step, level),
-                    0.27,
-                    facecolor=PALE_BLUE if used else "white",
-                    edgecolor=BLUE if used else FAINT,
-                    linewidth=1.3,
-                    zorder=3 if used else 0,
-                )
-            )
+    # The readout, beside the names of the coefficients.
+    right = left + width
+    readout = figure.add_axes((right, bottom, 1 - right, height))
+    readout.axis("off")
+    readout.set_xlim(0, 10)
+    readout.set_ylim(axes.get_ylim())
+    total = 6.3, DEPTH / 2
     for level in range(1, DEPTH + 1):
-        spacing = 2 ** (level - 1)
-        for step in range(0, STEPS, 2**level):
-            for lag in (0, spacing):
-                (x0, y0), (x1, y1) = (
-                    place(step + lag, level - 1),
-                    place(step, level),
-                )
-                axes.plot(
-                    (x0, x1), (y0, y1), color=BLUE, linewidth=1.4, zorder=1
-                )
-        for lag in (0, spacing):
-            x0, y0 = place(lag, level - 1)
-            axes.plot(
-                (x0, detail_column),
-                (y0, place(0, level)[1]),
-                color=ORANGE,
-                linewidth=1.2,
-                linestyle=(0, (4, 2)),
-                zorder=2,
-            )
-
-    # The coefficients of the memory, and the readout.
-    remembered = [(place(0, DEPTH), f"a_{DEPTH}", BLUE, PALE_BLUE)]
-    for level in range(DEPTH, 0, -1):
-        centre = (detail_column, place(0, level)[1])
-        remembered.append((centre, f"b_{level}", ORANGE, PALE_ORANGE))
-    for (x, y), name, edge, face in remembered:
-        if name.startswith("b"):
-            axes.add_patch(
-                Rectangle(
-                    (x - 0.42, y - 0.36),
-                    0.84,
-                    0.72,
-                    facecolor=face,
-                    edgecolor=edge,
-                    linewidth=2.2,
-                    zorder=3,
-                )
-            )
-        else:
-            axes.add_patch(
-                Circle(
-                    (x, y),
-                    0.46,
-                    facecolor=face,
-                    edgecolor=edge,
-                    linewidth=2.2,
-                    zorder=3,
-                )
-            )
-        axes.text(
+        start = 2.7 if level == DEPTH else 2.0, level
+        draw_arrow(readout, start, total, DETAIL, gap_after=15)
+    draw_arrow(
+        readout, (0.3, 0), total, SKIP, curve=0.25, gap_before=2, gap_after=15
+    )
+    readout.plot(
+        *total,
+        marker="o",
+        markersize=26,
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        zorder=5,
+    )
+    draw_arrow(readout, total, (8.3, total[1]), gap_before=15)
+    for x, y, text, size in (
+        (*total, r"$\Sigma$", 14),
+        (9.1, total[1], "$y[n]$", 12),
+        (7.0, DEPTH - 0.5, "weights $w$", 10),
+        (7.5, 0.5, "skip weight $s$", 10),
+    ):
+        readout.text(
             x,
             y,
-            f"${name}$",
-            fontsize=10.5,
+            text,
+            fontsize=size,
             color=INK,
             ha="center",
             va="center",
-            zorder=5,
+            zorder=6,
         )
-    for (x, y), name, edge, _ in remembered:
-        if name.startswith("a"):
-            draw_arrow(
-                axes,
-                (x + 0.2, y + 0.44),
-                (readout[0] + 0.25, readout[1] + 0.6),
-                edge,
-                curve=-0.62,
-            )
-            continue
-        dx, dy = readout[0] - x, readout[1] - y
-        length = (dx**2 + dy**2) ** 0.5
-        draw_arrow(
-            axes,
-            (x + 0.5, y),
-            (readout[0] - 0.66 * dx / length, readout[1] - 0.66 * dy / length),
-            edge,
-        )
-    present = place(0, 0)
-    draw_arrow(
-        axes,
-        (present[0] + 0.35, present[1]),
-        (readout[0], readout[1] - 0.65),
-        GREEN,
-        curve=0.32,
-    )
-    axes.text(
-        readout[0] + 0.1,
-        present[1] + 0.75,
-        "skip weight",
-        fontsize=10,
-        color=GREEN,
-        va="center",
-    )
-    axes.add_patch(
-        Circle(
-            readout,
-            0.62,
-            facecolor="white",
-            edgecolor=INK,
-            linewidth=1.6,
-            zorder=5,
-        )
-    )
-    axes.text(
-        *readout, r"$\Sigma$", fontsize=14, ha="center", va="center", zorder=6
-    )
-    draw_arrow(
-        axes, (readout[0] + 0.65, readout[1]), (readout[0] + 2.0, readout[1])
-    )
-    axes.text(
-        readout[0] + 2.1,
-        readout[1],
-        "$y[n]$",
-        fontsize=12,
-        color=INK,
-        va="center",
-    )
-
-    # The axis of time, and how far back each coefficient reaches.
-    for step in range(STEPS):
-        name = "$n$" if step == 0 else f"$n - {step}$" if step % 5 == 0 else ""
-        axes.text(
-            place(step, 0)[0],
-            bottom - 0.62,
-            name,
-            fontsize=10,
-            color=INK,
-            ha="center",
-            va="center",
-        )
-    axes.text(
-        left - 1.05,
-        bottom - 0.62,
-        "time",
-        fontsize=10,
-        color=INK,
-        ha="right",
-        va="center",
-    )
-
-    legend_y = 0.42
-    x = left - 0.3
-    axes.plot((x, x + 1.1), (legend_y,) * 2, color=BLUE, linewidth=1.4)
-    axes.text(
-        x + 1.35,
-        legend_y,
-        "scaling filter",
-        fontsize=10,
-        color=INK,
-        va="center",
-    )
-    x += 5.6
-    axes.plot(
-        (x, x + 1.1),
-        (legend_y,) * 2,
-        color=ORANGE,
-        linewidth=1.2,
-        linestyle=(0, (4, 2)),
-    )
-    axes.text(
-        x + 1.35,
-        legend_y,
-        "wavelet filter",
-        fontsize=10,
-        color=INK,
-        va="center",
-    )
-    x += 5.8
-    axes.add_patch(
-        Rectangle(
-            (x, legend_y - 0.27),
-            0.7,
-            0.54,
-            facecolor=PALE_ORANGE,
-            edgecolor=ORANGE,
-            linewidth=2,
-        )
-    )
-    axes.add_patch(
-        Circle(
-            (x + 1.2, legend_y),
-            0.3,
-            facecolor=PALE_BLUE,
-            edgecolor=BLUE,
-            linewidth=2,
-        )
-    )
-    axes.text(
-        x + 1.75,
-        legend_y,
-        "remembered at $n$, one weight each",
-        fontsize=10,
-        color=INK,
-        va="center",
-    )
     return figure
 
 
