@@ -38,7 +38,7 @@ def test_a_prediction_depends_on_the_tokens_up_to_it(model):
     assert (abs(after[:, 8] - before[:, 8]) > 1e-4).any()
 
 
-def test_what_is_built_stays_as_it_is(model):
+def test_building_again_changes_no_weight(model):
     expected = logits_of(model, random_tokens())
     model.build((None, 20))
     np.testing.assert_array_equal(logits_of(model, random_tokens()), expected)
@@ -57,7 +57,7 @@ def test_padding_is_never_predicted_and_changes_no_prediction(model):
 
 
 @pytest.mark.parametrize("sizes", [[1] * 20, [1, 5, 1, 13]])
-def test_steps_are_those_of_the_whole_sequence(model, sizes):
+def test_steps_give_the_outputs_of_the_whole_sequence(model, sizes):
     token_ids = random_tokens()
     state, outputs = model.get_initial_state(2), []
     for chunk in np.split(token_ids, np.cumsum(sizes)[:-1], axis=1):
@@ -68,7 +68,7 @@ def test_steps_are_those_of_the_whole_sequence(model, sizes):
     )
 
 
-def test_a_language_is_learned_of_sequences_of_several_lengths():
+def test_training_on_sequences_of_several_lengths_learns_a_language():
     keras.utils.set_random_seed(0)
     model = MultiresCausalLM(7, 12, **OPTIONS, dropout=0.0)
     model.compile(
@@ -102,7 +102,7 @@ def test_a_model_is_saved_and_loaded(model, tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_excludes_padding_too(policy):
+def test_padding_is_never_predicted_in_half_precision(policy):
     model = MultiresCausalLM(300, 20, **OPTIONS, dtype=policy)
     # Ids that half precision would round.
     token_ids = np.array([[298, 299, 297]])
@@ -115,7 +115,7 @@ def test_half_precision_excludes_padding_too(policy):
     assert (abs(other - logits) > 1e-3).any()
 
 
-def test_unknown_tokens_are_an_error(model):
+def test_unknown_tokens_are_refused(model):
     with pytest.raises(ValueError, match=r"`vocabulary_size` is 7.*to 9"):
         model.predict(np.full((2, 20), 9), verbose=0)
 
@@ -130,7 +130,7 @@ def test_unknown_tokens_are_an_error(model):
         ({"dropout": 1.0}, "`dropout`"),
     ],
 )
-def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
+def test_errors_name_the_bad_argument(arguments, problem):
     with pytest.raises(ValueError, match=problem):
         MultiresCausalLM(**{"length": 20, "vocabulary_size": 7, **arguments})
 

@@ -56,7 +56,7 @@ def test_the_defaults_have_the_published_number_of_parameters():
     assert block.multires_layer.independent_skip
 
 
-def test_parameters_depend_on_earlier_pixels_alone(model):
+def test_parameters_depend_only_on_earlier_pixels(model):
     images = random_images(model)
     before = run(model, images)
     assert before.shape == (2, 20, model.compute_output_shape((2, 20, 1))[-1])
@@ -69,7 +69,7 @@ def test_parameters_depend_on_earlier_pixels_alone(model):
     assert (abs(after[:, 8:] - before[:, 8:]) > 1e-4).any()
 
 
-def test_what_is_built_stays_as_it_is(model):
+def test_building_again_changes_no_weight(model):
     images = random_images(model)
     expected = run(model, images)
     model.build(images.shape)
@@ -77,7 +77,7 @@ def test_what_is_built_stays_as_it_is(model):
 
 
 @pytest.mark.parametrize("padding", [(0, 6), (6, 0)])
-def test_padding_changes_nothing_on_either_side(model, padding):
+def test_padding_on_either_side_changes_no_valid_output(model, padding):
     images = random_images(model)
     padded = np.pad(images, [(0, 0), padding, (0, 0)], constant_values=np.nan)
     steps = slice(padding[0], padding[0] + 20)
@@ -90,7 +90,7 @@ def test_padding_changes_nothing_on_either_side(model, padding):
 
 
 @pytest.mark.parametrize("sizes", [[20], [1] * 20, [1, 5, 1, 13]])
-def test_steps_are_those_of_the_whole_image(model, sizes):
+def test_steps_give_the_outputs_of_the_whole_image(model, sizes):
     images = random_images(model)
     state = model.get_initial_state(2)
     outputs = []
@@ -104,7 +104,7 @@ def test_steps_are_those_of_the_whole_image(model, sizes):
     )
 
 
-def test_a_transition_given_or_not_changes_nothing(model):
+def test_a_given_transition_changes_no_output(model):
     backbone = model.backbone
     pixels = ops.convert_to_tensor(random_images(model)[:, :1])
     transition = backbone.transition()
@@ -118,7 +118,7 @@ def test_a_transition_given_or_not_changes_nothing(model):
     )
 
 
-def test_a_step_leaves_the_state_that_it_was_given(model):
+def test_a_step_does_not_change_the_given_state(model):
     state = model.get_initial_state(2)
     before = [run(ops.copy, leaf) for leaf in keras.tree.flatten(state)]
     model.step(random_images(model)[:, :1], state)
@@ -126,7 +126,7 @@ def test_a_step_leaves_the_state_that_it_was_given(model):
         np.testing.assert_array_equal(ops.convert_to_numpy(leaf), value)
 
 
-def test_generated_images_are_those_of_the_naive_loop(model):
+def test_generate_gives_the_images_of_the_naive_loop(model):
     """Pixel by pixel, the whole image each time, from the same noise."""
     from keras_multires.distributions import draw_noise
 
@@ -141,7 +141,7 @@ def test_generated_images_are_those_of_the_naive_loop(model):
     np.testing.assert_allclose(received, images, atol=1e-5)
 
 
-def test_a_prefix_is_continued(model):
+def test_generate_continues_a_prefix(model):
     whole = generate(model, 3, seed=1)
     assert whole.shape == (3, 20, model.input_channels)
     for num_given in (1, 2, 13, 20):
@@ -187,7 +187,7 @@ def test_samples_have_the_distribution_of_the_model():
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
-def test_a_state_may_be_stored_in_another_precision(policy):
+def test_a_stream_continues_from_a_state_in_another_precision(policy):
     model = MultiresDensityModel(20, 1, **SMALL, dtype=policy)
     assert model.generate(1, seed=np.int64(0)).shape == (1, 20, 1)
     pixels = random_images(model)[:, :1]
@@ -206,7 +206,7 @@ def test_a_state_may_be_stored_in_another_precision(policy):
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 3), (3, 1, 1), (2, 0, 1), (2, 1)])
-def test_a_step_of_another_shape_is_an_error(shape):
+def test_step_refuses_bad_shapes_states_and_values(shape):
     model = MultiresDensityModel(20, 1, **SMALL)
     with pytest.raises(ValueError, match=r"`step`.*\(2, steps, 1\)"):
         model.step(np.zeros(shape), model.get_initial_state(2))
@@ -216,7 +216,7 @@ def test_a_step_of_another_shape_is_an_error(shape):
         model.step(np.full((2, 3, 1), 9.0), model.get_initial_state(2))
 
 
-def test_seeds_and_new_weights_give_other_images(model):
+def test_generated_images_follow_the_seed_and_the_weights(model):
     first, again, other = (generate(model, 2, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -237,7 +237,7 @@ def test_a_model_is_saved_and_loaded(model, tmp_path):
     )
 
 
-def test_training_lowers_the_bits():
+def test_training_lowers_the_bits_per_dimension():
     from keras_multires.losses import DiscretizedLogisticMixture as Loss
 
     keras.utils.set_random_seed(0)
@@ -250,7 +250,7 @@ def test_training_lowers_the_bits():
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_generates(policy):
+def test_generate_works_in_half_precision(policy):
     model = MultiresDensityModel(6, 3, **SMALL, dtype=policy)
     prefix = random_images(model)[:, :2]
     images = generate(model, 2, seed=0, prefix=prefix)
@@ -275,7 +275,7 @@ def test_half_precision_generates(policy):
         ({"prefix": np.full((2, 4, 1), np.nan)}, r"\[-1, 1\].*nan"),
     ],
 )
-def test_what_cannot_be_generated_is_an_error(arguments, problem):
+def test_generate_refuses_bad_arguments_by_name(arguments, problem):
     model = MultiresDensityModel(20, 1, **SMALL)
     with pytest.raises(ValueError, match=problem):
         model.generate(**{"num_samples": 2, **arguments})
@@ -290,7 +290,7 @@ def test_what_cannot_be_generated_is_an_error(arguments, problem):
         ({"hidden_dim": 0}, "`hidden_dim`"),
     ],
 )
-def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
+def test_errors_name_the_bad_argument(arguments, problem):
     with pytest.raises(ValueError, match=problem):
         MultiresDensityModel(**{"length": 20, "input_channels": 1, **arguments})
 
@@ -311,6 +311,6 @@ def test_pixels_out_of_range_are_refused_before_any_work(model, value):
             call()
 
 
-def test_inputs_of_other_channels_are_an_error(model):
+def test_inputs_with_another_number_of_channels_are_refused(model):
     with pytest.raises(ValueError, match="axis -1"):
         model(np.zeros((2, 20, 2)))

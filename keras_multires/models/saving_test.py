@@ -70,7 +70,7 @@ def test_weights_of_another_architecture_are_refused(
 
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading")
-def test_an_optimizer_is_of_no_account(model, path):
+def test_weights_load_with_and_without_the_state_of_an_optimizer(model, path):
     weights = model.get_weights()
     model.save_weights(path)
     uncompiled = MultiresClassifier.from_config(model.get_config())
@@ -96,7 +96,7 @@ def test_an_interrupted_load_leaves_the_model_as_it_was(
     assert_equal_values(values(model), before)
 
 
-def test_a_user_may_take_the_weights_that_fit(model, path):
+def test_skip_mismatch_loads_the_weights_that_fit(model, path):
     other = classifier(1, depth=2)
     other.save_weights(path)
     model = classifier(0)
