@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+from keras import ops
 from scipy import stats
 
 from keras_multires.backend import gelu
@@ -8,7 +9,8 @@ from keras_multires.backend import layer_norm
 
 class OwnNorm(keras.layers.LayerNormalization):
     def call(self, inputs):
-        return layer_norm(inputs, self.gamma, self.beta, self.epsilon)
+        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
+        return layer_norm(inputs, gamma, beta, self.epsilon)
 
 
 class Gelu(keras.layers.Layer):

@@ -130,7 +130,7 @@ def test_outputs_follow_the_definition_at_any_length_and_depth(
 ):
     keras.utils.set_random_seed(length)
     layer = MultiresLayer(
-        kernel_size, depth, activation=None, algorithm=algorithm
+        kernel_size, depth=depth, activation=None, algorithm=algorithm
     )
     inputs = np.random.default_rng(0).normal(size=(2, length, 2))
     outputs = outputs_of(layer, inputs)
