@@ -29,12 +29,12 @@ def test_each_weight_draws_its_own_values():
     )
 
 
-def test_a_seed_generator_goes_on_from_weight_to_weight():
+def test_a_seed_generator_gives_each_weight_other_values():
     given = keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(3))
     assert not np.array_equal(
         draw(own_initializer(given, 4)), draw(own_initializer(given, 4))
     )
 
 
-def test_functions_serve_as_initializers():
+def test_a_function_can_be_an_initializer():
     assert own_initializer(ops.ones, 4) is ops.ones

@@ -20,12 +20,17 @@ def environment(backend=None, folders=(), **variables):
         backend: Name of the backend of Keras. Defaults to that of this process.
         folders: Paths from which the process can import, besides the
             repository's root.
-        **variables: Strings, further variables.
+        **variables: Strings, further variables, or None for one to leave out.
     """
     if backend is not None:
         variables["KERAS_BACKEND"] = backend
     paths = [*map(str, folders), str(ROOT), *filter(None, sys.path)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
+    variables = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        **variables,
+    }
+    return {name: v for name, v in variables.items() if v is not None}
 
 
 def run_python(
