@@ -34,19 +34,14 @@ class BaseMultires(keras.layers.Layer):
             kernel_size = check_integer("kernel_size", kernel_size, 2)
         if wavelet is not None:
             taps = _check_wavelet(wavelet).dec_len
-            require(
-                kernel_size in (None, taps),
-                f"`kernel_size` must be None or {taps}, the filter length of "
-                f"wavelet={wavelet!r}.",
-                kernel_size=kernel_size,
+            fits = kernel_size in (None, taps)
+            expected = f"`kernel_size` must be None or {taps}, as in `wavelet`."
+            require(fits, expected, kernel_size=kernel_size, wavelet=wavelet)
+            expected = (
+                "`filter_initializer` must be None if `wavelet` is given."
             )
-            require(
-                filter_initializer is None,
-                "`filter_initializer` must be None when `wavelet` gives the "
-                "initial filters.",
-                wavelet=wavelet,
-                filter_initializer=filter_initializer,
-            )
+            given = {"filter_initializer": filter_initializer}
+            require(filter_initializer is None, expected, **given)
             kernel_size = taps
         if kernel_size is None:
             kernel_size = 2
@@ -70,17 +65,12 @@ class BaseMultires(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        require(
-            len(input_shape) == 3,
-            "`inputs` must have the shape (batch, length, channels).",
-            f"input_shape={tuple(input_shape)}",
-        )
+        input_shape = tuple(input_shape)
+        is_right = len(input_shape) == 3 and input_shape[-1] is not None
+        expected = "the shape (batch, length, channels), with known channels"
+        received = f"input_shape={input_shape}"
+        require(is_right, f"`inputs` must have {expected}.", received)
         _, length, channels = input_shape
-        require(
-            channels is not None,
-            "The number of channels of the inputs must be known.",
-            f"input_shape={input_shape}",
-        )
         # `depth` stays the argument, so that a copy of the layer may be built
         # for another length.
         self.tree = self._tree_for(length)
@@ -90,11 +80,9 @@ class BaseMultires(keras.layers.Layer):
 
     def _tree_for(self, length):
         """The tree for inputs of a length, or of any if `depth` is given."""
-        require(
-            self.depth is not None or length is not None,
-            "`depth` must be given when the length of the inputs is unknown.",
-            "depth=None, and inputs of length None",
-        )
+        is_known = self.depth is not None or length is not None
+        expected = "`depth` must be given if the length of inputs is unknown."
+        require(is_known, expected, "depth=None, and inputs of length None")
         depth = self.depth or default_depth(length, self.kernel_size)
         return Tree.of(self.kernel_size, depth, self.memory, self.memory_size)
 
@@ -133,12 +121,7 @@ class BaseMultires(keras.layers.Layer):
         """Time steps that an output depends on, including its own."""
         if self.built:
             return self.tree.receptive_field
-        require(
-            self.depth is not None,
-            "The receptive field is known once `depth` is given or the layer "
-            "is built.",
-            depth=self.depth,
-        )
+        # Without `depth`, it is an error to ask before the length is known.
         return self._tree_for(None).receptive_field
 
     def get_config(self):
@@ -154,10 +137,7 @@ class BaseMultires(keras.layers.Layer):
 
 
 def _check_wavelet(name):
-    require(
-        isinstance(name, str) and name in pywt.wavelist(kind="discrete"),
-        "`wavelet` must be the name of a discrete wavelet of PyWavelets, one "
-        "of `pywt.wavelist(kind='discrete')`.",
-        wavelet=name,
-    )
+    is_name = isinstance(name, str) and name in pywt.wavelist(kind="discrete")
+    expected = "`wavelet` must be one of `pywt.wavelist(kind='discrete')`."
+    require(is_name, expected, wavelet=name)
     return pywt.Wavelet(name)
