@@ -210,14 +210,12 @@ def check_tensor(name, value, axes=None, dtype=None, fits=None, cast_to=None):
 
 def _to_tensor(value):
     """The value as a tensor, or None if the backend cannot make one."""
-    try:
+    with contextlib.suppress(Exception):  # each backend raises its own
         leaves = keras.tree.flatten(value)
         # JAX turns some texts into booleans.
-        if any(isinstance(leaf, (str, bytes)) for leaf in leaves):
-            return None
-        return ops.convert_to_tensor(value)
-    except Exception:  # each backend raises errors of its own
-        return None
+        if not any(isinstance(leaf, (str, bytes)) for leaf in leaves):
+            return ops.convert_to_tensor(value)
+    return None
 
 
 def _shape_fits(shape, axes):
@@ -336,3 +334,12 @@ def check_pixels(name, pixels):
     # The margin is far less than from one of the 256 values to the next.
     are_pixels = lowest >= -1.001 and highest <= 1.001
     require(are_pixels, f"`{name}` must be {expected}.", received)
+
+
+def check_input_shape(input_shape, channels=None):
+    """Accepts `(batch, length, channels)` with known channels."""
+    is_right = len(input_shape) == 3 and input_shape[2] is not None
+    is_right = is_right and channels in (None, input_shape[2])
+    expected = f"(batch, length, {channels or 'channels'}), with known channels"
+    received = f"input_shape={tuple(input_shape)}"
+    require(is_right, f"The inputs must have the shape {expected}.", received)

@@ -5,6 +5,7 @@ import numpy as np
 import pywt
 from keras import ops
 
+from keras_multires._validation import check_input_shape
 from keras_multires._validation import check_integer
 from keras_multires._validation import require
 from keras_multires.initializers import initializer_of_weight
@@ -65,11 +66,7 @@ class BaseMultires(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        input_shape = tuple(input_shape)
-        is_right = len(input_shape) == 3 and input_shape[-1] is not None
-        expected = "the shape (batch, length, channels), with known channels"
-        received = f"input_shape={input_shape}"
-        require(is_right, f"`inputs` must have {expected}.", received)
+        check_input_shape(input_shape)
         _, length, channels = input_shape
         # `depth` stays the argument, so that a copy of the layer may be built
         # for another length.
@@ -121,7 +118,7 @@ class BaseMultires(keras.layers.Layer):
         """Time steps that an output depends on, including its own."""
         if self.built:
             return self.tree.receptive_field
-        # Without `depth`, it is an error to ask before the length is known.
+        # An error without `depth`, since no length is known yet.
         return self._tree_for(None).receptive_field
 
     def get_config(self):

@@ -9,6 +9,8 @@ from keras_multires.ops import filter_bank
 from keras_multires.ops.causal_conv import convolve
 from keras_multires.ops.tree import Tree
 
+_AXES = ("batch", "length", "channels")  # of the inputs
+
 
 def analysis(inputs, scaling_filter, wavelet_filter, depth):
     """Undecimated causal wavelet transform, level by level.
@@ -128,7 +130,8 @@ def causal_conv(inputs, kernel):
         ValueError: if the tensors have another shape or dtype, or do not fit
             each other.
     """
-    inputs, dtype = _check_inputs(inputs)
+    inputs = check_tensor("inputs", inputs, _AXES, "float")
+    dtype = standardize_dtype(inputs.dtype)
     length, channels = inputs.shape[1:]
     is_right = dtype in ("float32", "float64") and length
     expected = "float32 or float64, of a known length of at least 1"
@@ -143,15 +146,9 @@ def causal_conv(inputs, kernel):
     return convolve(inputs, kernel)
 
 
-def _check_inputs(inputs):
-    axes = ("batch", "length", "channels")
-    inputs = check_tensor("inputs", inputs, axes, "float")
-    return inputs, standardize_dtype(inputs.dtype)
-
-
 def _check_bank(inputs, first, second):
-    inputs, dtype = _check_inputs(inputs)
-    fits = inputs.shape[-1], dtype, "inputs"
+    inputs = check_tensor("inputs", inputs, _AXES, "float")
+    fits = inputs.shape[-1], standardize_dtype(inputs.dtype), "inputs"
     return inputs, *_check_filters(first, second, *fits)
 
 
