@@ -275,8 +275,8 @@ class MultiresLayer(Streams, BaseMultires):
     def _stream_specs(self, batch_size):
         size, channels = self.tree.history_size, self.skip_weights.shape[0]
         if size > INT32_MAX:
-            expected = "`depth` must be less for a state, whose "
-            expected += f"{size} values a channel are more than int32 counts."
+            expected = "`depth` must be less for a state: int32 cannot count "
+            expected += f"its {size} values a channel."
             require(False, expected, depth=self.tree.depth)
         dtype = tree_precision(self.compute_dtype)
         shape = (*self.tree.transition_shape, channels)
