@@ -1,3 +1,5 @@
+"""Prompts of token ids, as arrays."""
+
 import numpy as np
 from keras import ops
 

@@ -1,3 +1,5 @@
+"""Text by a sampler of keras-nlp, whose cache is the state of the model."""
+
 import math
 
 import keras

@@ -27,6 +27,8 @@ from keras_multires._validation import check_integer
 from keras_multires._validation import is_integer
 from keras_multires._validation import require
 
+__all__ = ["Tree", "default_depth"]
+
 MEMORIES = ("fading", "uniform")
 
 
