@@ -20,17 +20,12 @@ def environment(backend=None, folders=(), **variables):
         backend: Name of the backend of Keras. Defaults to that of this process.
         folders: Paths from which the process can import, besides the
             repository's root.
-        **variables: Strings, further variables, or None for one to leave out.
+        **variables: Strings, further variables.
     """
     if backend is not None:
         variables["KERAS_BACKEND"] = backend
     paths = [*map(str, folders), str(ROOT), *filter(None, sys.path)]
-    variables = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        **variables,
-    }
-    return {name: v for name, v in variables.items() if v is not None}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
 
 
 def run_python(
