@@ -244,7 +244,7 @@ def check_structure(given, expected, source):
     def fail(path, problem):
         place = path[0] + "".join(map("[{!r}]".format, path[1:]))
         expected = f"`{path[0]}` must be what {source} returned"
-        require(False, f"{expected}, for this batch size.", place + problem)
+        require(False, f"{expected}, to fit `inputs`.", place + problem)
 
     specs = dict(keras.tree.flatten_with_path(expected))
     leaves = dict(keras.tree.flatten_with_path(given))

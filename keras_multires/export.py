@@ -97,9 +97,11 @@ def export_model(
         ImportError: if a package that the format needs is not installed.
         OSError: if the file cannot be written.
     """
+    is_model = isinstance(model, keras.Model)
+    require(is_model, "`model` must be a `keras.Model`.", model=model)
+    path = check_path("filepath", filepath)
     check_export(format, model.compute_dtype)
     check_built(model, "export")
-    path = check_path("filepath", filepath)
     if input_signature is None and hasattr(model, "built_shape"):
         shape = (None, *model.built_shape[1:])
         input_signature = [_input_spec(model, shape)]
