@@ -14,6 +14,8 @@ BACKENDS = ("jax", "tensorflow", "torch")
 
 def choose_backend():
     """The name of the backend. Ends the program if it is not installed."""
+    if "keras" in sys.modules:  # too late to choose, as in a notebook
+        return sys.modules["keras"].backend.backend()
     name = os.environ.get("KERAS_BACKEND")
     if name:
         if name not in BACKENDS:
