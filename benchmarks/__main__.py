@@ -1,16 +1,14 @@
-"""Time and memory of the library against what else there is.
+"""Time and memory of the library against the alternatives.
 
     python -m benchmarks --backend jax
 
-Each case runs in a process of its own, and those that are compared take turns
+Each case runs in a process of its own, and cases that are compared take turns
 (`contest.py`); `suites.py` says what is compared. The results of a backend go
 into one JSON file, and those of all backends into the pictures beside it.
 """
 
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 from pathlib import Path
 
@@ -18,9 +16,9 @@ import click
 
 from benchmarks import plots
 from benchmarks import suites
-
-BACKENDS = ("jax", "tensorflow", "torch")
-PACKAGES = ("keras", "numpy", *BACKENDS)
+from benchmarks.machine import BACKENDS
+from benchmarks.machine import describe_machine
+from benchmarks.machine import installed_versions
 
 
 @click.command()
@@ -36,16 +34,19 @@ PACKAGES = ("keras", "numpy", *BACKENDS)
     multiple=True,
     help="A suite to run; may be given several times.  [default: all]",
 )
-@click.option("--quick", is_flag=True, help="The main cases alone.")
+@click.option("--quick", is_flag=True, help="Only the main cases.")
 @click.option(
-    "--dtype-policy", default="float32", show_default=True, help="Of Keras."
+    "--dtype-policy",
+    default="float32",
+    show_default=True,
+    help="Keras's policy.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("benchmark-results"),
     show_default=True,
-    help="Folder of the results. Suites that are not run keep theirs.",
+    help="Folder of the results. Suites that are not run keep their results.",
 )
 def main(backend, only, quick, dtype_policy, output):
     """Measure time and memory, and draw them."""
@@ -66,26 +67,8 @@ def main(backend, only, quick, dtype_policy, output):
     click.echo(f"Results and pictures: {output}")
 
 
-def describe_machine():
-    machine = f"{os.cpu_count()} CPU cores ({platform.machine()})"
-    # How memory is had from the system decides a third of the time.
-    if tunables := os.environ.get("GLIBC_TUNABLES"):
-        machine += f", GLIBC_TUNABLES={tunables}"
-    return machine
-
-
-def installed_versions():
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
 def describe(suite, group):
-    """A few lines on a group of results that were compared."""
+    """A line for each result of a group that was compared."""
     lines = []
     for result in group:
         shape = [

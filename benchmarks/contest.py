@@ -1,30 +1,30 @@
 """Times cases against each other: A B A B, each in a process of its own.
 
-A process of its own gives each case its backend, and its own peak of memory.
-They take turns, so that what slows the machine slows all of them.
+A process of its own gives each case its own backend and its own peak of memory.
+The cases take turns, so that whatever slows the machine slows all of them.
 """
 
 import contextlib
 import json
-import os
 import statistics
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from testing.paths import ROOT
+from testing.programs import command
+from testing.programs import environment
 
 
 class Contestant:
-    """A process that computes a case, once it has been told to build it.
+    """A process that builds a case when asked to, and then computes it.
 
     Args:
         case: As in `workloads.build`.
-        backend: Name of the backend of Keras. The plain layer runs on PyTorch
-            whatever it is.
-        errors: Open text file for what the process says on its standard error,
-            where TensorFlow says a lot that is none.
+        backend: Name of the backend of Keras. The plain layer always runs on
+            PyTorch.
+        errors: Open text file for the standard error of the process, which is
+            shown only if the process fails: TensorFlow writes much there that
+            is not an error.
     """
 
     def __init__(self, case, backend, errors):
@@ -35,20 +35,19 @@ class Contestant:
             backend = "torch"
         self.errors = errors
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", json.dumps(case)],
+            command("-m", "benchmarks.worker", json.dumps(case)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             cwd=ROOT,
-            env={
-                **os.environ,
-                "KERAS_BACKEND": backend,
-                "TF_CPP_MIN_LOG_LEVEL": "3",
+            env=environment(
+                backend,
+                TF_CPP_MIN_LOG_LEVEL="3",
                 # Several processes share a GPU.
-                "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-                "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-            },
+                XLA_PYTHON_CLIENT_PREALLOCATE="false",
+                TF_FORCE_GPU_ALLOW_GROWTH="true",
+            ),
         )
 
     def _read(self):
@@ -63,7 +62,7 @@ class Contestant:
         return json.loads(line)
 
     def ask(self, question):
-        # Of a process that has ended, `_read` says why.
+        # If the process has ended, `_read` says why.
         with contextlib.suppress(BrokenPipeError):
             print(question, file=self.process.stdin, flush=True)
         return self._read()
@@ -81,15 +80,15 @@ def run(cases, backend, rounds=5):
     """Times cases in turn.
 
     Args:
-        cases: List of cases, the first of which the others are compared with.
+        cases: List of cases. The others are compared with the first.
         backend: Name of the backend.
         rounds: Integer, turns of each case.
 
     Returns:
         List of a dict for each case: the case, `"first_seconds"`, `"seconds"`
-        of each round, `"peak_bytes"`, and against the first case the median
-        `"ratio"` of the seconds, its `"spread"` (lowest and highest round) and
-        `"memory_ratio"`.
+        of each round and `"peak_bytes"`. All except the first also have, by
+        comparison with the first, the median `"ratio"` of the seconds, its
+        `"spread"` (lowest and highest round) and `"memory_ratio"`.
     """
     results = []
     with contextlib.ExitStack() as stack:
@@ -98,8 +97,8 @@ def run(cases, backend, rounds=5):
             errors = stack.enter_context(tempfile.TemporaryFile("w+"))
             contestants.append(Contestant(case, backend, errors))
             stack.callback(contestants[-1].end)
-        # They import at once. What is timed goes one after the other, when all
-        # are done with that: several that compile at once slow each other.
+        # All import at the same time. What is timed follows one by one:
+        # processes that compile at the same time slow each other down.
         for contestant in contestants:
             contestant.ask("import")
         for contestant in contestants:

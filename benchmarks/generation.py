@@ -5,19 +5,20 @@
 The case is 16 RGB images of 32 x 32 from a density model of 8 layers of 64
 channels, K = 4. The naive loop runs the compiled network over the whole image
 for every pixel and draws that pixel. All of its steps take the same time, so
-some of them are timed and stand for all; the two are timed in turn.
+only some of them are timed. The two ways take turns.
 """
 
 import json
 import os
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import click
 
-BACKENDS = ("jax", "tensorflow", "torch")
+from benchmarks.machine import BACKENDS
+from benchmarks.machine import describe_machine
+from benchmarks.machine import installed_versions
 
 
 @click.command()
@@ -50,12 +51,10 @@ BACKENDS = ("jax", "tensorflow", "torch")
 def main(backend, output, lengths, **case):
     """Time the generation of images with and without a state."""
     os.environ["KERAS_BACKEND"] = backend
-    import keras
-
     results = {
         "backend": backend,
-        "keras": keras.__version__,
-        "machine": f"{os.cpu_count()} CPU cores ({platform.machine()})",
+        "versions": installed_versions(),
+        "machine": describe_machine(),
         "case": case,
         "against_the_naive_loop": compare(**case),
         "seconds_by_length": {},
@@ -73,11 +72,18 @@ def build_model(length, layers, channels, depth):
     import keras
 
     from keras_multires.models import MultiresDensityModel
+    from keras_multires.models import MultiresNet
 
     keras.utils.set_random_seed(0)
-    return MultiresDensityModel(
-        length, 3, hidden_dim=channels, num_layers=layers, depth=depth
+    backbone = MultiresNet.from_preset(
+        "cifar10_density",
+        load_weights=False,
+        length=length,
+        hidden_dim=channels,
+        num_layers=layers,
+        depth=depth,
     )
+    return MultiresDensityModel(backbone)
 
 
 def seconds_of(function):

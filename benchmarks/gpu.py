@@ -2,19 +2,18 @@
 
     python -m benchmarks.gpu --backend torch
 
-Golden values on the GPU; layer and training step against the plain layer,
-compiled and not; the achieved fraction of the memory bandwidth; sequences of up
-to a million steps; and sequences a second for the paper's models. It runs in
-float32 with TF32 products (PyTorch's default for convolutions, switched on for
-the rest where it is off) and then in bfloat16. What is most wanted comes first,
-and nothing new begins once the time is up. `--small` tries the script on a CPU.
+It compares golden values on the GPU, times layer and training step against the
+plain layer, compiled and not, measures the achieved fraction of the memory
+bandwidth, and runs sequences of up to a million steps and training steps of the
+paper's models. It runs in float32 with TF32 products (PyTorch's default for
+convolutions, switched on for everything else) and then in bfloat16. The most
+important parts come first, and no part begins once the time is up. `--small`
+tries the script on a CPU.
 """
 
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -23,13 +22,20 @@ import click
 from benchmarks import contest
 from benchmarks import plots
 from benchmarks import suites
-from benchmarks.__main__ import BACKENDS
 from benchmarks.__main__ import describe
-from benchmarks.__main__ import describe_machine
-from benchmarks.__main__ import installed_versions
+from benchmarks.machine import BACKENDS
+from benchmarks.machine import describe_machine
+from benchmarks.machine import gpu_name
+from benchmarks.machine import installed_versions
+from testing.programs import run_tests
 
 # As in the paper.
-BATCH_SIZES = {"scifar": 50, "listops": 50, "ptbxl_all": 50, "density": 16}
+BATCH_SIZES = {
+    "scifar": 50,
+    "listops": 50,
+    "ptbxl_all": 50,
+    "cifar10_density": 16,
+}
 MILLION = tuple(4**exponent for exponent in range(5, 11))
 POLICIES = ("float32", "mixed_bfloat16")
 
@@ -42,7 +48,7 @@ POLICIES = ("float32", "mixed_bfloat16")
     show_default="that of KERAS_BACKEND, or torch",
 )
 @click.option(
-    "--minutes", default=9.0, show_default=True, help="Then nothing new begins."
+    "--minutes", default=9.0, show_default=True, help="After it no part begins."
 )
 @click.option("--small", is_flag=True, help="Small cases, to try the script.")
 @click.option(
@@ -99,7 +105,7 @@ def parts(backend, small):
         shared = {"dtype_policy": policy}
 
         def layer(shared=shared):
-            # Recurrent layers would take the time of all else.
+            # Recurrent layers would take most of the time.
             return suites.layer(
                 backend, True, contenders=contenders, **length, **shared
             )
@@ -119,32 +125,16 @@ def parts(backend, small):
     yield "streaming", lambda: suites.streaming(backend, small)
 
 
-def gpu_name():
-    try:
-        return subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
-
-
 def golden(backend):
-    """The tests against the published code, where the backend computes."""
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *("keras_multires/layers", "keras_multires/models"),
-            *("-k", "published and eager"),
-        ],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        cwd=contest.ROOT,
-        capture_output=True,
-        text=True,
+    """Runs the tests against the published code on the GPU."""
+    result = run_tests(
+        *("keras_multires/layers", "keras_multires/models"),
+        *("-k", "published and eager"),
+        backend=backend,
+        check=False,
     )
-    yield {"status": run.returncode, "tail": run.stdout.splitlines()[-3:]}
+    tail = result.stdout.splitlines()[-3:]
+    yield {"status": result.returncode, "tail": tail}
 
 
 def bandwidth(backend, length=1024, channels=256, batch_size=64, **shared):

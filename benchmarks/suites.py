@@ -15,18 +15,19 @@ from benchmarks import contest
 LENGTHS = tuple(4**exponent for exponent in range(5, 10))
 GRID_LENGTHS = tuple(4**exponent for exponent in range(2, 9))
 GRID_SHAPES = ((1, 16), (16, 16), (1, 256), (8, 256))  # batch size, channels
-# Beyond it, a case takes no more than time.
-LARGEST_INPUTS = 2**22
-STEPS = {"scifar": 8, "listops": 4, "ptbxl_all": 16, "density": 1}  # batch size
+# Larger cases take long and show nothing new.
+MAX_NUMBERS = 2**22
+# Batch size of each preset.
+STEPS = {"scifar": 8, "listops": 4, "ptbxl_all": 16, "cifar10_density": 1}
 
 
 def layer(backend, quick, contenders=(), **shared):
-    """One layer against the plain one and what Keras has, forward and back.
+    """One layer against the plain one and Keras's own, forward and backward.
 
     Args:
         backend: Name of the backend.
         quick: Whether the run must be quick.
-        contenders: Names in `workloads.build`, besides the usual.
+        contenders: Further names in `workloads.build`.
         **shared: Fields of all cases.
     """
     for backward in (True,) if quick else (True, False):
@@ -43,7 +44,7 @@ def layer(backend, quick, contenders=(), **shared):
         cases = [{**case, "contender": name} for name in names]
         yield contest.run(cases, backend, rounds=3 if quick else 5)
         if backward and not quick:
-            # Apart, and seldom: on PyTorch they take many seconds.
+            # Separate, and in few rounds: on PyTorch they take many seconds.
             names = ("multires", "lstm", "gru")
             cases = [{**case, "contender": name} for name in names]
             yield contest.run(cases, backend, rounds=2)
@@ -71,7 +72,7 @@ def step(backend, quick, batch_sizes=None, **shared):
 
 
 def lengths(backend, quick, lengths=LENGTHS, **shared):
-    """Time and memory of longer and longer sequences, forward and back.
+    """Time and memory of longer and longer sequences, forward and backward.
 
     Args:
         backend: Name of the backend.
@@ -100,7 +101,7 @@ def auto(backend, quick, **shared):
     for (batch_size, channels), length in itertools.product(
         GRID_SHAPES, GRID_LENGTHS
     ):
-        if batch_size * channels * length > LARGEST_INPUTS:
+        if batch_size * channels * length > MAX_NUMBERS:
             continue
         case = {
             "kind": "layer",

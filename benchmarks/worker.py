@@ -1,11 +1,11 @@
-"""A process that computes one case, as often as it is asked to.
+"""A process that computes one case as often as it is asked to.
 
     python -m benchmarks.worker '{"kind": "layer", ...}'
 
-Each line that it reads is a question, each that it writes the answer in JSON.
-The first, `import`, is answered when Keras is imported; `build` asks for the
-seconds that building and the first computation take, compilation included;
-`seconds` and `bytes` follow. `contest.py` asks.
+Each line that it reads is a question, and each that it writes is the answer, in
+JSON. The first question, `import`, is answered when Keras is imported; `build`
+asks for the seconds that building and the first computation take, compilation
+included; `seconds` and `bytes` follow. `contest.py` asks.
 """
 
 import json
@@ -24,7 +24,7 @@ SECONDS_A_TURN = 0.3
 
 def seconds(workload):
     """Seconds of one computation, the mean of a turn."""
-    # While others had their turns, caches filled and pages were taken away.
+    # During the turns of others the caches were filled with their data.
     workloads.wait(workload())
     if _is_on_gpu():
         return _device_seconds(workload)
@@ -46,7 +46,7 @@ def _is_on_gpu():
 
 
 def _device_seconds(workload, count=10):
-    """By the device's own clock: the host runs ahead of it."""
+    """Seconds by the clock of the device, since the host runs ahead of it."""
     import torch
 
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -59,10 +59,10 @@ def _device_seconds(workload, count=10):
 
 
 def peak_bytes(workload, before):
-    """Most memory that one computation takes, beyond that of the libraries.
+    """Most memory that one computation takes, without that of the libraries.
 
-    On a GPU what the backend has allocated there, on a CPU what the process
-    holds of the memory of the machine, weights and inputs included.
+    On a GPU this is what the backend has allocated there, on a CPU what the
+    process holds of the machine's memory. Weights and inputs are included.
     """
     backend = keras.backend.backend()
     if _is_on_gpu():

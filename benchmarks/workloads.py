@@ -1,30 +1,27 @@
 """What is timed: a layer, forward or with its gradients, or a training step.
 
-A case is a dict, so that it can be sent to another process and be written
-beside its result. A workload is a function of no arguments that computes the
-case once, and returns tensors that are ready only when it has.
+A case is a dict, so that it can be sent to another process and written beside
+its result. A workload is a function of no arguments that computes the case once
+and returns tensors that are ready only when it has.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_multires.distributions import num_parameters
 from keras_multires.layers import MultiresLayer
-from keras_multires.losses import DiscretizedLogisticMixture
+from keras_multires.losses import BitsPerDimension
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
 from keras_multires.models import MultiresNet
+from testing.backends import run_function
+from testing.gradients import forward
+from testing.gradients import forward_and_backward
+from testing.gradients import torch_gradients
 
-# The paper's model of the density of CIFAR-10.
-DENSITY = {
-    "length": 1024,
-    "input_channels": 3,
-    "hidden_dim": 512,
-    "num_layers": 48,
-    "kernel_size": 4,
-    "independent_skip": True,
-    "dropout": 0.1,
-}
+# How Keras runs a function by default.
+DEFAULT_MODES = {"jax": "jit", "tensorflow": "xla", "torch": "eager"}
 
 
 def build(case):
@@ -58,14 +55,7 @@ def _layer(case):
     shape = (case["batch_size"], length, channels)
     kernel_size = case.get("kernel_size", 2)
     if case["contender"].startswith("plain"):
-        import torch
-
-        from benchmarks.plain_torch import PlainMultiresLayer
-
-        layer = PlainMultiresLayer(channels, length, kernel_size)
-        layer = _prepare_plain(layer, case)
-        shape = (shape[0], channels, length)
-        return _torch_layer(layer, torch.nn.Module.parameters, shape, case)
+        return _plain_layer(channels, length, kernel_size, case)
     heads = max(1, channels // 64)
     layer = {
         "multires": lambda: MultiresLayer(
@@ -78,13 +68,34 @@ def _layer(case):
         "attention": lambda: SelfAttention(heads, channels // heads),
     }[case["contender"]]()
     layer.build(shape)
-    run = {"jax": _jax_layer, "tensorflow": _tensorflow_layer}
-    backend = keras.backend.backend()
-    if backend in run:
-        return run[backend](layer, shape, case)
-    return _torch_layer(
-        layer, lambda layer: [v.value for v in layer.weights], shape, case
-    )
+    inputs = ops.cast(_random(*shape), layer.compute_dtype)
+    mode = DEFAULT_MODES[keras.backend.backend()]
+    if not case["backward"]:
+        function = forward(layer, mode)
+        return lambda: function(inputs)
+    cotangent = ops.cast(_random(*shape), layer.compute_dtype)
+    function = forward_and_backward(layer, mode)
+    return lambda: function(inputs, cotangent)
+
+
+def _plain_layer(channels, length, kernel_size, case):
+    import torch
+
+    from benchmarks.plain_torch import PlainMultiresLayer
+
+    layer = PlainMultiresLayer(channels, length, kernel_size)
+    layer = _prepare_plain(layer, case)
+    shape = (case["batch_size"], channels, length)
+    inputs, cotangent = _random(*shape), _random(*shape)
+    if case["backward"]:
+        function = torch_gradients(layer, list(layer.parameters()))
+        return lambda: function(inputs, cotangent)
+
+    def without_gradients():
+        with torch.no_grad():
+            return layer(inputs)
+
+    return without_gradients
 
 
 class SelfAttention(keras.layers.MultiHeadAttention):
@@ -98,7 +109,9 @@ class SelfAttention(keras.layers.MultiHeadAttention):
 
 
 def _prepare_plain(module, case):
-    """The module on the device, in its precision, compiled if so asked."""
+    """The module on the device, in the precision of the case, and compiled if
+    the contender is `"plain-compiled"`.
+    """
     import torch
     from keras.src.backend.torch.core import get_device
 
@@ -121,123 +134,49 @@ def _prepare_plain(module, case):
     return module
 
 
-def _torch_layer(layer, parameters, shape, case):
-    import torch
-
-    inputs, cotangent = _random(*shape), _random(*shape)
-    if case["contender"] == "multires" and "bfloat16" in layer.compute_dtype:
-        inputs = inputs.to(torch.bfloat16)
-    if not case["backward"]:
-
-        def forward():
-            with torch.no_grad():
-                return layer(inputs)
-
-        return forward
-    inputs.requires_grad_()
-    wanted = [inputs, *parameters(layer)]
-
-    def both():
-        outputs = layer(inputs)
-        gradients = torch.autograd.grad(
-            outputs, wanted, cotangent.to(outputs.dtype), allow_unused=True
-        )
-        return outputs.detach(), gradients
-
-    return both
-
-
-def _jax_layer(layer, shape, case):
-    import jax
-
-    inputs, cotangent = _random(*shape), _random(*shape)
-    trainable = [v.value for v in layer.trainable_variables]
-    other = [v.value for v in layer.non_trainable_variables]
-
-    def forward(trainable, inputs):
-        return layer.stateless_call(trainable, other, inputs)[0]
-
-    def both(trainable, inputs, cotangent):
-        outputs, gradient = jax.vjp(forward, trainable, inputs)
-        return outputs, gradient(cotangent.astype(outputs.dtype))
-
-    inputs = inputs.astype(layer.compute_dtype)
-    if case["backward"]:
-        compiled = jax.jit(both)
-        return lambda: compiled(trainable, inputs, cotangent)
-    compiled = jax.jit(forward)
-    return lambda: compiled(trainable, inputs)
-
-
-def _tensorflow_layer(layer, shape, case):
-    import tensorflow as tf
-
-    inputs = ops.cast(_random(*shape), layer.compute_dtype)
-    cotangent = ops.cast(_random(*shape), layer.compute_dtype)
-
-    def forward():
-        return layer(inputs)
-
-    def both():
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs)
-        wanted = [inputs, *[v.value for v in layer.trainable_variables]]
-        return outputs, tape.gradient(outputs, wanted, cotangent)
-
-    # As Keras compiles models by default.
-    return tf.function(both if case["backward"] else forward, jit_compile=True)
-
-
 def _step(case):
     """A training step of a preset: loss, gradients and AdamW.
 
-    Besides `"contender"`, a case gives `"preset"` (`"density"`, or one of the
-    classifier) and `"batch_size"`, and may give a smaller `"num_layers"`.
+    Besides `"contender"`, a case gives `"preset"` and `"batch_size"`, and may
+    give a smaller `"num_layers"`.
     """
     preset, batch_size = case["preset"], case["batch_size"]
-    if preset == "density":
-        config = dict(DENSITY)
-    else:
-        config = MultiresClassifier.from_preset_config(preset).get_config()
-        for name in ("name", "trainable", "dtype"):
-            config.pop(name)
+    is_density = preset in MultiresDensityModel.presets
+    task = MultiresDensityModel if is_density else MultiresClassifier
+    options = dict(task.presets[preset])
+    backbone = dict(options.pop("backbone"))
     if "num_layers" in case:
-        config["num_layers"] = case["num_layers"]
+        backbone["num_layers"] = case["num_layers"]
     random = np.random.default_rng(0)
-    length = config["length"]
-    if config.get("vocabulary_size") is not None:
+    length = backbone["length"]
+    if "vocabulary_size" in backbone:
         inputs = random.integers(
-            1, config["vocabulary_size"], (batch_size, length)
+            1, backbone["vocabulary_size"], (batch_size, length)
         )
     else:
-        inputs = random.uniform(
-            -1, 1, (batch_size, length, config["input_channels"])
-        ).astype("float32")
-    if preset == "density":
+        shape = (batch_size, length, backbone["input_channels"])
+        inputs = random.uniform(-1, 1, shape).astype("float32")
+    if is_density:
         inputs = np.round((inputs + 1) * 127.5) / 127.5 - 1
         inputs = inputs.astype("float32")
-        targets, loss = inputs, DiscretizedLogisticMixture(10)
+        num_mixtures = options["num_mixtures"]
+        num_outputs = num_parameters(backbone["input_channels"], num_mixtures)
+        targets, loss = inputs, BitsPerDimension(num_mixtures)
     else:
-        num_classes = config["num_classes"]
-        targets = random.integers(0, num_classes, batch_size)
+        num_outputs = options["num_classes"]
+        targets = random.integers(0, num_outputs, batch_size)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         if preset.startswith("ptbxl"):
-            targets = np.eye(num_classes, dtype="float32")[targets]
+            targets = np.eye(num_outputs, dtype="float32")[targets]
             loss = keras.losses.BinaryCrossentropy(from_logits=True)
     if case["contender"].startswith("plain"):
         from benchmarks.plain_torch import PlainModel
         from benchmarks.plain_torch import training_step
 
-        is_causal = preset == "density"
-        outputs = 100 if is_causal else config["num_classes"]
-        model = PlainModel(outputs, is_causal, **config)
+        model = PlainModel(num_outputs, is_causal=is_density, **backbone)
         inputs, targets = map(ops.convert_to_tensor, (inputs, targets))
         return training_step(_prepare_plain(model, case), loss, inputs, targets)
-    if preset == "density":
-        model = MultiresDensityModel(**config)
-    else:
-        model = MultiresClassifier(**config)
+    model = task(MultiresNet(**backbone), **options)
     model.compile(keras.optimizers.AdamW(1e-3), loss)
     return lambda: model.train_on_batch(inputs, targets)
 
@@ -251,7 +190,7 @@ def _stream(case):
     model.build((None, None, 64))
     inputs = _random(case["batch_size"], 1, 64)
     transition = model.transition()
-    state = model.initial_state(case["batch_size"])
+    state = model.get_initial_state(case["batch_size"])
 
     def step():
         nonlocal state
@@ -265,12 +204,9 @@ def _copy(case):
     """A copy of what would be the inputs of a layer, doubled on the way."""
     inputs = _random(case["batch_size"], case["length"], case["channels"])
     inputs = ops.cast(inputs, keras.config.dtype_policy().compute_dtype)
-    if keras.backend.backend() == "jax":
-        import jax
-
-        double = jax.jit(lambda inputs: 2 * inputs)
-        return lambda: double(inputs)
-    return lambda: 2 * inputs
+    mode = "jit" if keras.backend.backend() == "jax" else "eager"
+    double = run_function(lambda inputs: 2 * inputs, mode)
+    return lambda: double(inputs)
 
 
 def wait(outputs):
@@ -287,5 +223,5 @@ def wait(outputs):
         if torch.cuda.is_available():
             torch.cuda.synchronize()
     elif tensors and hasattr(tensors[-1], "device"):
-        # A transfer to the host waits; of one number, it takes no time.
+        # A transfer to the host waits; that of one number is fast.
         ops.convert_to_numpy(ops.ravel(tensors[-1])[:1])

@@ -1,4 +1,4 @@
-"""The benchmark compares what is equal, and measures it."""
+"""The benchmark compares equal computations, and its parts run."""
 
 import json
 
@@ -25,7 +25,7 @@ LAYER = {
 
 
 @pytest.mark.parametrize("kernel_size", [2, 4])
-def test_the_plain_layer_computes_the_same_function(kernel_size):
+def test_the_plain_pytorch_layer_gives_the_same_outputs(kernel_size):
     inputs = np.random.default_rng(0).normal(size=(2, 40, 3)).astype("float32")
     plain = PlainMultiresLayer(3, 40, kernel_size)
     layer = MultiresLayer(kernel_size, activation=None)
@@ -44,7 +44,7 @@ def test_the_plain_layer_computes_the_same_function(kernel_size):
     np.testing.assert_allclose(outputs, expected.detach(), atol=1e-5)
 
 
-def test_cases_take_turns():
+def test_a_contest_gives_seconds_ratios_and_memory():
     names = ("multires", "plain")
     cases = [{**LAYER, "contender": name} for name in names]
 
@@ -60,12 +60,12 @@ def test_cases_take_turns():
 @pytest.mark.parametrize(
     ("contender", "backend"), [("nothing", "torch"), ("multires", "nothing")]
 )
-def test_a_case_that_fails_is_named(contender, backend):
+def test_the_error_of_a_failed_case_names_the_case(contender, backend):
     with pytest.raises(RuntimeError, match=f"'contender': '{contender}'"):
         contest.run([{**LAYER, "contender": contender}], backend)
 
 
-def test_a_slope_is_the_exponent():
+def test_the_slope_of_a_power_law_is_its_exponent():
     assert suites.slope([(n, 3 * n**1.5) for n in (1, 10, 100)]) == (
         pytest.approx(1.5)
     )
@@ -87,7 +87,7 @@ def test_the_command_writes_results_and_pictures(monkeypatch, tmp_path):
     assert (tmp_path / "streaming.png").stat().st_size > 10_000
 
 
-def test_the_script_for_a_gpu_runs_small():
+def test_the_gpu_benchmark_runs_with_small_cases():
     parts = dict(gpu.parts("torch", small=True))
     assert list(parts)[:4] == ["golden", "layer", "bandwidth", "step"]
 

@@ -1,33 +1,30 @@
 """Exports of each backend, run without Keras.
 
-The table in `docs/export.md` is what they found. After a change:
+They give the table in `docs/export.md`. To write it after a change:
 
     UPDATE_DOCS=1 python -m pytest integration_tests/export_test.py
 """
 
-import contextlib
 import functools
 import json
 import os
-import resource
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from keras_multires.export import export_step
 from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresNet
+from testing.faults import full_disk
+from testing.paths import ROOT
+from testing.programs import run_program
 
-ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "export.md"
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 FORMATS = {"onnx": ".onnx", "tf_saved_model": "", "litert": ".tflite"}
 FORMATS["torch"] = ".pt2"
 MODELS = ("classifier", "causal_lm", "functional")
 STREAMS = ("layer", "net", "classifier", "density_model", "causal_lm")
-# What exporters of Keras do not have.
+# Formats that Keras does not export from a backend.
 IMPOSSIBLE = {
     ("jax", "litert"),
     ("jax", "torch"),
@@ -39,23 +36,13 @@ TOLERANCE = 1e-5
 POLICIES = {"mixed_float16": 4 * 2**-10, "mixed_bfloat16": 4 * 2**-7}
 
 
-def run(script, *folders, backend="jax"):
-    result = subprocess.run(
-        [sys.executable, ROOT / "integration_tests" / script, *folders],
-        env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Of each backend: errors of its exports, and differences of the others."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in BACKENDS}
+    """For each backend, errors of exports and differences of outputs."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in TITLES}
     for backend, folder in folders.items():
-        run("export_models.py", folder, backend=backend)
-    run("run_exports.py", *folders.values())
+        run_program("export_models", folder, backend=backend)
+    run_program("run_exports", *folders.values(), backend="jax")
     return {
         backend: [
             json.loads((folder / f"{name}.json").read_text())
@@ -65,7 +52,7 @@ def results(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", TITLES)
 @pytest.mark.parametrize("format", FORMATS)
 def test_exports_match_the_models_or_fail_with_a_clear_message(
     results, backend, format
@@ -91,14 +78,14 @@ def test_exports_match_the_models_or_fail_with_a_clear_message(
 FAST_FORMATS = ("onnx", "tf_saved_model", "torch")
 POSSIBLE = [
     (backend, format)
-    for backend in BACKENDS
+    for backend in TITLES
     for format in FAST_FORMATS
     if (backend, format) not in IMPOSSIBLE
 ]
 
 
 @pytest.mark.parametrize(("backend", "format"), POSSIBLE)
-def test_exports_without_a_length_take_sequences_of_any(
+def test_exports_without_a_fixed_length_take_sequences_of_any_length(
     results, backend, format
 ):
     errors, differences = results[backend]
@@ -125,7 +112,7 @@ def test_exports_compute_in_the_precision_of_the_model(
         assert difference <= POLICIES[policy]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", TITLES)
 @pytest.mark.parametrize("model", STREAMS)
 def test_exported_steps_give_the_outputs_of_the_whole_record(
     results, backend, model
@@ -135,28 +122,16 @@ def test_exported_steps_give_the_outputs_of_the_whole_record(
     assert differences[f"{model}_step.onnx"] <= TOLERANCE
 
 
-@contextlib.contextmanager
-def room_for(size):
-    """A disk that is full once a file has so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize(
     "export",
     [functools.partial(MultiresClassifier.export, format="onnx"), export_step],
 )
-def test_an_export_that_fails_leaves_the_earlier_file(tmp_path, export):
-    model = MultiresClassifier(3, 16, 2, hidden_dim=32, num_layers=1)
+def test_an_export_that_fails_keeps_the_earlier_file(tmp_path, export):
+    backbone = MultiresNet(32, 1, length=16, input_channels=2)
+    model = MultiresClassifier(backbone, num_classes=3)
     path = tmp_path / "model.onnx"
     path.write_bytes(b"earlier")
-    with room_for(4096), pytest.raises(OSError, match="too large"):
+    with full_disk(4096), pytest.raises(OSError, match="too large"):
         export(model, path)
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
@@ -188,16 +163,16 @@ def table(results):
     }
     rows["`export_step`"] = [f"{model}_step.onnx" for model in STREAMS]
     lines = [
-        f"| | {' | '.join(BACKENDS.values())} |",
-        "|---" * (1 + len(BACKENDS)) + "|",
+        f"| | {' | '.join(TITLES.values())} |",
+        "|---" * (1 + len(TITLES)) + "|",
     ]
     for title, names in rows.items():
-        cells = [cell(backend, names) for backend in BACKENDS]
+        cells = [cell(backend, names) for backend in TITLES]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def test_the_docs_have_the_table_of_what_works(results):
+def test_the_table_in_the_docs_is_what_the_exports_gave(results):
     begin, end = "<!-- table -->\n", "\n<!-- end of table -->"
     text = DOCS.read_text()
     assert text.count(begin) == text.count(end) == 1

@@ -1,13 +1,10 @@
-"""What goes wrong with files: a clear error, and no earlier file is lost."""
+"""When a file cannot be written or read: a clear error, and no loss."""
 
 import contextlib
 import errno
 import json
 import os
-import resource
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -20,9 +17,12 @@ import pytest
 from keras_multires import checkpoints
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
+from testing.faults import full_disk
+from testing.programs import start_program
 
 INPUTS = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
-# What writes a model, by the file's name.
+# Functions that write a model, by the name of the file.
 WRITERS = {
     "model.keras": lambda model, path: model.save(path),
     "model.weights.h5": lambda model, path: model.save_weights(path),
@@ -30,13 +30,11 @@ WRITERS = {
 }
 
 
-def classifier(**options):
-    return MultiresClassifier(
-        2,
-        20,
-        **{"input_channels": 3, "hidden_dim": 16, **options},
-        num_layers=2,
+def classifier(hidden_dim=16, **options):
+    backbone = MultiresNet(
+        hidden_dim, num_layers=2, length=20, input_channels=3, **options
     )
+    return MultiresClassifier(backbone, num_classes=2)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +48,7 @@ def outputs(model):
 
 
 def read(path, model=None):
-    """A model with the weights of a file, whoever wrote it."""
+    """A model with the weights of a file of any of the formats."""
     if path.suffix == ".keras" and model is None:
         return keras.models.load_model(path)
     model = model or classifier()
@@ -62,19 +60,8 @@ def read(path, model=None):
 
 
 @contextlib.contextmanager
-def full_disk():
-    """No file gets longer than a kilobyte."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-@contextlib.contextmanager
 def interrupted():
-    """The user gives up in the middle of a file."""
+    """The user interrupts the writing of a file."""
 
     def stop(*arguments, **options):
         raise KeyboardInterrupt
@@ -91,7 +78,7 @@ def interrupted():
     ("fault", "error"),
     [(full_disk, OSError), (interrupted, KeyboardInterrupt)],
 )
-def test_an_earlier_file_outlives_one_that_is_not_finished(
+def test_a_file_is_kept_if_writing_its_successor_fails(
     model, name, fault, error, tmp_path
 ):
     path = tmp_path / name
@@ -107,7 +94,7 @@ def test_an_earlier_file_outlives_one_that_is_not_finished(
 
 @contextlib.contextmanager
 def ordinary_user():
-    """A user whom permissions bind, for they do not bind the superuser."""
+    """A user who is bound by permissions, as the superuser is not."""
     if os.geteuid() != 0:
         yield
         return
@@ -119,7 +106,7 @@ def ordinary_user():
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_read_only_folder_is_an_error_that_names_the_file(model, name):
+def test_writing_to_a_read_only_folder_names_the_file(model, name):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         WRITERS[name](model, path)
@@ -133,31 +120,10 @@ def test_a_read_only_folder_is_an_error_that_names_the_file(model, name):
         Path(folder).chmod(0o755)
 
 
-SAVE_AGAIN_AND_AGAIN = """
-import sys
-from pathlib import Path
-
-import keras
-
-model = keras.models.load_model(sys.argv[1])
-for path in sys.argv[1:]:
-    print("saving", flush=True)
-    while True:
-        model.save(path)
-"""
-
-
-def test_a_process_that_is_killed_leaves_a_whole_file(model, tmp_path):
+def test_a_process_killed_while_saving_leaves_a_whole_file(model, tmp_path):
     path = tmp_path / "model.keras"
     model.save(path)
-    command = [
-        sys.executable,
-        "-c",
-        f"import keras_multires{SAVE_AGAIN_AND_AGAIN}",
-    ]
-    with subprocess.Popen(
-        [*command, path], stdout=subprocess.PIPE, text=True
-    ) as process:
+    with start_program("save_repeatedly", path) as process:
         assert process.stdout.readline() == "saving\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGKILL)
@@ -165,7 +131,7 @@ def test_a_process_that_is_killed_leaves_a_whole_file(model, tmp_path):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_that_is_cut_short_is_an_error(model, name, tmp_path):
+def test_a_truncated_file_is_refused(model, name, tmp_path):
     whole = tmp_path / name
     WRITERS[name](classifier(), whole)
     content = whole.read_bytes()
@@ -228,7 +194,7 @@ MALICIOUS = {
 @pytest.mark.parametrize(
     "argument", ["filter_initializer", "memory_regularizer"]
 )
-def test_nothing_in_a_model_file_is_run(
+def test_loading_a_malicious_model_file_runs_none_of_its_code(
     model, kind, argument, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -237,8 +203,8 @@ def test_nothing_in_a_model_file_is_run(
     malicious = tmp_path / "malicious.keras"
 
     def change(config):
-        assert argument in config["config"]
-        config["config"][argument] = MALICIOUS[kind]
+        backbone = config["config"]["backbone"]["config"]
+        backbone[argument] = MALICIOUS[kind]
 
     replace_config(path, malicious, change)
     with pytest.raises((TypeError, ValueError)):
@@ -246,11 +212,11 @@ def test_nothing_in_a_model_file_is_run(
     assert not Path("MARK").exists()
 
 
-def test_models_and_layers_need_no_unsafe_loading(tmp_path):
+def test_models_load_in_safe_mode(tmp_path):
     for index, model in enumerate(
         [
             classifier(normalization="batch", wavelet="haar"),
-            MultiresDensityModel(9, 1, hidden_dim=4, num_layers=1),
+            MultiresDensityModel(MultiresNet(4, 1, length=9, input_channels=1)),
         ]
     ):
         path = tmp_path / f"{index}.keras"
@@ -261,7 +227,7 @@ def test_models_and_layers_need_no_unsafe_loading(tmp_path):
         keras.models.load_model(path, safe_mode=True)
 
 
-def test_a_file_of_another_architecture_says_what_does_not_fit(tmp_path):
+def test_loading_a_file_of_another_architecture_changes_no_weight(tmp_path):
     model = classifier()
     before = outputs(model)
     for name, write in WRITERS.items():

@@ -1,9 +1,6 @@
 """Language models that generate by the samplers of keras-nlp."""
 
 import itertools
-import os
-import subprocess
-import sys
 
 import keras
 import keras_nlp
@@ -13,6 +10,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_multires.models import MultiresCausalLM
+from keras_multires.models import MultiresNet
+from testing.backends import BACKEND
+from testing.programs import run_tests
 
 samplers = keras_nlp.samplers
 LENGTH = 10
@@ -22,9 +22,10 @@ PROMPTS = [[1, 2, 3], [4], [2, 2, 1, 1, 3]]
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)
-    return MultiresCausalLM(
-        6, 8, hidden_dim=16, num_layers=2, independent_skip=True
+    backbone = MultiresNet(
+        16, 2, length=8, vocabulary_size=6, independent_skip=True
     )
+    return MultiresCausalLM(backbone)
 
 
 def log_probs(model, token_ids):
@@ -45,7 +46,7 @@ def naive_greedy(model, prompt):
     return prompt
 
 
-def test_greedy_search_is_that_of_the_naive_loop(model):
+def test_greedy_search_gives_the_sequences_of_the_naive_loop(model):
     expected = [naive_greedy(model, prompt) for prompt in PROMPTS]
     received = model.generate(PROMPTS, LENGTH, sampler="greedy")
     np.testing.assert_array_equal(received, expected)
@@ -54,7 +55,7 @@ def test_greedy_search_is_that_of_the_naive_loop(model):
     np.testing.assert_array_equal(alone, expected[0])
 
 
-def test_new_weights_and_changed_samplers_are_seen(model):
+def test_generation_uses_new_weights_and_changed_samplers(model):
     sampler = samplers.RandomSampler(temperature=1.0, seed=0)
     model.generate(PROMPTS, LENGTH, sampler=sampler)
     sampler.temperature = 1e-4
@@ -118,7 +119,7 @@ def test_beam_search_finds_the_likeliest_sequence(model):
     ],
     ids=["top_k", "top_p", "contrastive"],
 )
-def test_prompts_are_continued_by_any_sampler(model, sampler):
+def test_any_sampler_continues_prompts(model, sampler):
     received = model.generate(PROMPTS, LENGTH, sampler=sampler)
     assert received.shape == (3, LENGTH)
     assert (received > 0).all()
@@ -133,7 +134,7 @@ def test_contrastive_search_without_a_penalty_is_greedy(model):
     np.testing.assert_array_equal(received, expected)
 
 
-def test_contrastive_search_penalizes_what_is_similar_to_earlier(model):
+def test_contrastive_search_penalizes_similarity_to_earlier_steps(model):
     """A search written out, over the whole sequence at each step."""
     prompt, alpha = [1, 2, 3], 0.7
     sampler = samplers.ContrastiveSampler(k=3, alpha=alpha)
@@ -200,13 +201,13 @@ def test_beams_that_have_ended_keep_their_score(model):
         np.testing.assert_allclose(found_scores[0], max(scores), atol=1e-4)
 
 
-def test_padding_is_not_sampled_however_hot(model):
+def test_padding_is_never_sampled_at_any_temperature(model):
     sampler = samplers.RandomSampler(temperature=1e6, seed=0)
     received = model.generate([[1]] * 50, LENGTH, sampler=sampler)
     assert (received > 0).all()
 
 
-def test_the_seed_of_keras_makes_samplers_by_name_repeat(model):
+def test_the_seed_of_keras_repeats_samplers_given_by_name(model):
     received = []
     for _ in range(2):
         keras.utils.set_random_seed(3)
@@ -216,14 +217,14 @@ def test_the_seed_of_keras_makes_samplers_by_name_repeat(model):
     assert (received[0] != received[1]).any()
 
 
-def test_whole_prompts_are_left_as_they_are(model):
+def test_prompts_of_the_full_length_are_returned_unchanged(model):
     token_ids = [[1, 2, 3, 4]]
     for sampler in ("greedy", "beam"):
         received = model.generate(token_ids, 4, sampler=sampler)
         np.testing.assert_array_equal(received, token_ids)
 
 
-def test_what_a_tokenizer_makes_is_a_prompt():
+def test_outputs_of_tokenizers_are_prompts():
     vocabulary = ["[PAD]", "[UNK]", "[END]", "a", "good", "bad", "day"]
     tokenizer = keras_nlp.tokenizers.WordPieceTokenizer(
         vocabulary, lowercase=True
@@ -232,7 +233,9 @@ def test_what_a_tokenizer_makes_is_a_prompt():
         vocabulary, lowercase=True, sequence_length=4
     )
     keras.utils.set_random_seed(0)
-    model = MultiresCausalLM(len(vocabulary), 8, hidden_dim=8, num_layers=1)
+    model = MultiresCausalLM(
+        MultiresNet(8, 1, length=8, vocabulary_size=len(vocabulary))
+    )
     texts = ["a good day", "bad"]
     received = model.generate(tokenizer(texts), 6, sampler="greedy")
     again = model.generate(dense(texts), 6, sampler="greedy")
@@ -263,20 +266,13 @@ def test_what_a_tokenizer_makes_is_a_prompt():
         ({"stop_token_ids": [2, 6]}, "stop_token_ids=6"),
     ],
 )
-def test_what_cannot_be_generated_is_an_error(model, options, problem):
+def test_generate_refuses_bad_arguments_by_name(model, options, problem):
     with pytest.raises(ValueError, match=problem):
         model.generate(**{"prompts": [[1]], "max_length": LENGTH, **options})
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
-def test_other_backends_generate_alike(backend):
-    if keras.backend.backend() == backend:
-        pytest.skip("is the one that runs this")
-    arguments = ("-q", "-k", "not other_backends", "-p", "no:xdist", __file__)
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout[-3000:]
+def test_other_backends_pass_the_tests_of_this_file(backend):
+    if backend == BACKEND:
+        pytest.skip("runs these tests already")
+    run_tests("-k", "not other_backends", __file__, backend=backend)

@@ -1,19 +1,18 @@
 """Tokenizers of keras-nlp."""
 
-from pathlib import Path
-
 import keras
 import keras_nlp
 import numpy as np
 
-import keras_multires
 from keras_multires.datasets import listops
 from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresNet
+from testing.paths import TESTDATA
 
-LISTOPS = Path(keras_multires.__file__).parent / "datasets/testdata/listops"
+LISTOPS = TESTDATA / "listops"
 
 
-def test_a_classifier_learns_from_tokens_of_keras_nlp():
+def test_a_classifier_learns_from_token_ids_of_keras_nlp():
     keras.utils.set_random_seed(0)
     vocabulary = ["[PAD]", "[UNK]", "good", "bad", "a", "day"]
     tokenizer = keras_nlp.tokenizers.WordPieceTokenizer(
@@ -22,14 +21,8 @@ def test_a_classifier_learns_from_tokens_of_keras_nlp():
     sentences = ["a good day", "a bad day", "good good", "bad a bad a bad"]
     token_ids = np.asarray(tokenizer(sentences))
     assert token_ids.max() < len(vocabulary)
-    model = MultiresClassifier(
-        2,
-        length=8,
-        vocabulary_size=len(vocabulary),
-        hidden_dim=8,
-        num_layers=1,
-        dropout=0.0,
-    )
+    backbone = MultiresNet(8, 1, length=8, vocabulary_size=len(vocabulary))
+    model = MultiresClassifier(backbone, num_classes=2)
     model.compile(
         keras.optimizers.Adam(0.05),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -40,7 +33,7 @@ def test_a_classifier_learns_from_tokens_of_keras_nlp():
     np.testing.assert_array_equal(predictions, targets)
 
 
-def test_ids_of_listops_are_those_of_a_tokenizer_with_its_vocabulary():
+def test_listops_ids_equal_those_of_a_tokenizer_with_its_vocabulary():
     (inputs, _), _, _ = listops.load_data(LISTOPS)
     tokenizer = keras_nlp.tokenizers.WordPieceTokenizer(
         vocabulary=listops.VOCABULARY,

@@ -1,5 +1,9 @@
 """Multiresolution convolution for Keras 3."""
 
+# isort: off
+from keras_multires import _backend_choice  # noqa: F401 (before Keras)
+
+# isort: on
 from keras_multires import checkpoints
 from keras_multires import datasets
 from keras_multires import distributions
@@ -24,4 +28,18 @@ __all__ = [
     "metrics",
     "models",
     "ops",
+    "visualization",
 ]
+
+
+def __getattr__(name):
+    # It needs matplotlib, which only pictures are worth installing for.
+    if name == "visualization":
+        import keras_multires.visualization as visualization
+
+        return visualization
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

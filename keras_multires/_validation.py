@@ -280,10 +280,56 @@ def _to_tensor(value):
 
 
 def _shape_fits(shape, axes):
-    return len(shape) == len(axes) and all(
-        isinstance(axis, str) or None in (axis, size) or axis == size
-        for axis, size in zip(axes, shape, strict=True)
-    )
+    if len(shape) != len(axes):
+        return False
+    for size, axis in zip(shape, axes, strict=True):
+        if axis != size and None not in (axis, size) and type(axis) is not str:
+            return False
+    return True
+
+
+def check_structure(given, expected, source):
+    """Returns nested tensors in the dtypes of a layer, if they fit it.
+
+    Args:
+        given: Dict from names of arguments to nested dicts, lists and tuples of
+            tensors or arrays.
+        expected: Dict of the same names to the same nesting of
+            `keras.InputSpec`s with shape and dtype. Sizes that are None fit
+            any. Integers must have the dtype; floats may have another
+            precision, as after they were stored.
+        source: What returned such structures.
+
+    Returns:
+        A dict of the same form as `expected`.
+    """
+
+    def fail(name, received):
+        expected = f"`{name}` must be what {source} returned"
+        require(False, f"{expected}, for this batch size.", received)
+
+    specs = dict(keras.tree.flatten_with_path(expected))
+    leaves = dict(keras.tree.flatten_with_path(given))
+    for path in leaves.keys() ^ specs.keys():
+        name = path[0]
+        fail(name, f"{name} of another structure, {type(given[name])}")
+    tensors = []
+    for path, spec in specs.items():
+        leaf = leaves[path]
+        tensor = leaf if ops.is_tensor(leaf) else _to_tensor(leaf)
+        name = path[0]
+        place = name + "".join(map("[{!r}]".format, path[1:]))
+        if tensor is None:
+            fail(name, f"{place}={leaf!r}")
+        shape, dtype = tuple(tensor.shape), str(tensor.dtype)
+        if shape != spec.shape and not _shape_fits(shape, spec.shape):
+            fail(name, f"{place}.shape={shape}, where {spec.shape} fits")
+        if spec.dtype not in dtype:
+            if "int" in spec.dtype or "float" not in dtype:
+                fail(name, f"{place}.dtype={dtype}, where {spec.dtype} fits")
+            tensor = ops.cast(tensor, spec.dtype)
+        tensors.append(tensor)
+    return keras.tree.pack_sequence_as(expected, tensors)
 
 
 def check_keras_object(name, value):
@@ -366,9 +412,3 @@ def check_pixels(name, pixels):
         f"`{name}` must be in [-1, 1], where a byte is `byte / 127.5 - 1`.",
         f"values from {lowest} to {highest}",
     )
-
-
-def check_function(name, value):
-    """Accepts what can be called."""
-    is_function = callable(value)
-    require(is_function, f"`{name}` must be a function.", **{name: value})

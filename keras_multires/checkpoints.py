@@ -13,10 +13,10 @@ import numpy as np
 from keras import ops
 
 from keras_multires._files import write_whole
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_path
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
-from keras_multires.ops.precision import at_least_float32
 
 
 class _Layout(NamedTuple):

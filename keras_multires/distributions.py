@@ -5,13 +5,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_pixels
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_seed
 from keras_multires._validation import check_tensor
-from keras_multires.ops.precision import at_least_float32
 
 # Between the values of two neighbouring bytes, mapped to [-1, 1].
 _BIN_WIDTH = 2 / 255

@@ -1,39 +1,27 @@
 """Export: models, and their streaming steps, as files that run without Keras.
 
-`Model.export` is Keras's method. What it cannot do is said here before it
-starts, since the errors of the converters do not tell.
+The errors of Keras's converters do not say what a backend cannot do. So this is
+checked before an export starts.
 """
 
+import contextlib
 import importlib.util
 
 import keras
 from keras import ops
 
+from keras_multires import backend
 from keras_multires._files import replace_whole
+from keras_multires._validation import check_built
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_path
+from keras_multires._validation import require
 
-# For each format that Keras and its converters write of these models, with
-# each backend: the modules that they need.
-CONVERTERS = {
-    "tf_saved_model": {"tensorflow": (), "jax": ("tensorflow",)},
-    "onnx": {
-        "tensorflow": ("onnx", "tf2onnx"),
-        "jax": ("jax2onnx",),
-        "torch": ("onnx", "onnxscript"),
-    },
-    "litert": {"tensorflow": (), "torch": ("litert_torch",)},
-    "torch": {"torch": ()},
-}
-# What the runtimes cannot compute in, or the converters cannot write.
-IMPOSSIBLE_DTYPES = {
-    ("onnx", "tensorflow"): ("bfloat16",),
-    ("onnx", "jax"): ("bfloat16",),
-    ("onnx", "torch"): ("bfloat16",),
-    ("litert", "tensorflow"): ("bfloat16", "float16"),
-    ("litert", "torch"): ("bfloat16",),
-}
+__all__ = ["check_export", "export_model", "export_step"]
+
+FORMATS = ("tf_saved_model", "onnx", "litert", "torch")
+FLOATS = ("bfloat16", "float16", "float32", "float64")
 
 
 def check_export(format, dtype="float32"):
@@ -46,83 +34,150 @@ def check_export(format, dtype="float32"):
     Raises:
         ValueError: if an argument is not of this kind, or the backend cannot
             export to the format, or not in this dtype.
-        ImportError: if a package that it takes is not installed.
+        ImportError: if a package that the format needs is not installed.
     """
-    check_choice("format", format, tuple(CONVERTERS))
-    check_choice("dtype", dtype, ("bfloat16", "float16", "float32", "float64"))
-    backend = keras.backend.backend()
-    backends = CONVERTERS[format]
-    if backend not in backends:
-        raise ValueError(
-            f"`format` must be one that the backend {backend} exports to. "
-            f"{format!r} takes the backend {' or '.join(backends)}: save the "
-            "model, set KERAS_BACKEND, and load it in a new process. "
-            f"Received: format={format!r}"
-        )
-    if dtype in IMPOSSIBLE_DTYPES.get((format, backend), ()):
-        raise ValueError(
-            f"With the backend {backend}, a file of format={format!r} cannot "
-            f"compute in {dtype}. Export a copy of the model that computes in "
-            "float32: copy = type(model).from_config({**model.get_config(), "
-            "'dtype': 'float32'}), then copy.build(model.get_build_config()"
-            "['input_shape']) and copy.set_weights(model.get_weights()). "
-            f"Received: a model that computes in {dtype}"
-        )
-    for module in backends[backend]:
+    check_choice("format", format, FORMATS)
+    check_choice("dtype", dtype, FLOATS)
+    require(
+        format in backend.EXPORT_FORMATS,
+        f"`format` must be one that the backend {backend.NAME} exports to. "
+        f"{format!r} takes the backend "
+        f"{' or '.join(backend.backends_that_export(format))}: save the model, "
+        "set KERAS_BACKEND, and load it in a new process.",
+        format=format,
+    )
+    modules, impossible_dtypes = backend.EXPORT_FORMATS[format]
+    require(
+        dtype not in impossible_dtypes,
+        f"With the backend {backend.NAME}, a file of format={format!r} cannot "
+        f"compute in {dtype}. Export a copy of the model that computes in "
+        "float32: copy = type(model).from_config({**model.get_config(), "
+        "'dtype': 'float32'}), then copy.set_weights(model.get_weights()).",
+        f"a model that computes in {dtype}",
+    )
+    for module in modules:
         if importlib.util.find_spec(module) is None:
             package = module.replace("_", "-")
             raise ImportError(
-                f"With the backend {backend}, format={format!r} takes "
+                f"With the backend {backend.NAME}, format={format!r} takes "
                 f"{package}, which is not installed. Install it: pip install "
                 f"{package}"
             )
 
 
+def export_model(
+    model,
+    filepath,
+    format="tf_saved_model",
+    verbose=None,
+    input_signature=None,
+    **kwargs,
+):
+    """Exports a model for inference without Keras.
+
+    A file is there whole or not at all: after an error, an earlier one stays as
+    it was. (A SavedModel is a folder, which is written in its place.)
+
+    Args:
+        model: A `keras.Model`: one of this library, or one that contains some.
+        filepath: As in `keras.Model.export`.
+        format: As in `keras.Model.export`: `"tf_saved_model"`, `"onnx"`,
+            `"litert"` or `"torch"`, if the backend can.
+        verbose: As in `keras.Model.export`. For a file, whether to print where
+            it was saved, as by default.
+        input_signature: As in `keras.Model.export`. By default a batch of any
+            size of the shape that the model was built with, if the format has
+            batches of any size.
+        **kwargs: As in `keras.Model.export`.
+
+    Raises:
+        ValueError: if the backend cannot export to the format, or not in the
+            dtype that the model computes in, or the model is not built, or
+            `filepath` is not a path.
+        ImportError: if a package that the format needs is not installed.
+        OSError: if the file cannot be written.
+    """
+    check_export(format, model.compute_dtype)
+    check_built(model, "export")
+    path = check_path("filepath", filepath)
+    if input_signature is None and hasattr(model, "built_shape"):
+        shape = (None, *model.built_shape[1:])
+        input_signature = [_input_spec(model, shape)]
+    if input_signature is not None:
+        options = backend.export_options(format, input_signature)
+        kwargs = {**options, **kwargs}
+    # Neither a folder nor a file of another machine is replaced.
+    replaces = format != "tf_saved_model" and "://" not in str(filepath)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(backend.export_context(format))
+        if replaces:
+            filepath = stack.enter_context(replace_whole(path))
+        keras.Model.export(
+            model,
+            filepath,
+            format=format,
+            # Keras would print the name that the file has before.
+            verbose=False if replaces else verbose,
+            input_signature=input_signature,
+            **kwargs,
+        )
+    if replaces and verbose in (None, True):
+        print(f"Saved artifact at {str(path)!r}.")
+
+
+def _input_spec(model, shape):
+    task = getattr(model, "backbone", model)
+    has_tokens = getattr(task, "vocabulary_size", None) is not None
+    return keras.InputSpec(
+        shape=shape,
+        # Under a mixed policy, the model itself casts its inputs.
+        dtype="int32" if has_tokens else model.variable_dtype,
+        name="inputs",
+    )
+
+
 def export_step(model, filepath, batch_size=1):
     """Writes the step of a model as an ONNX graph: state in, state out.
 
-    The graph takes the next time step of each sequence, and the state; it gives
+    The graph takes the next time step of each sequence, and the state. It gives
     what `model.step` returns. It holds the weights, and what a step needs of
     them, as constants.
 
-    The file is there whole or not: after an error, an earlier one stays as it
-    was.
+    The file is there whole or not at all: after an error, an earlier one stays
+    as it was.
 
     Before the first time step the state is all zeros, of the shapes and dtypes
-    that the inputs of the graph tell.
+    that the inputs of the graph have.
 
     Args:
         model: A built `MultiresLayer`, `MultiresBlock`, `MultiresNet`,
             `MultiresClassifier`, `MultiresDensityModel` or `MultiresCausalLM`.
         filepath: `str` or `pathlib.Path`, the file to write.
-        batch_size: Integer, sequences that are run side by side.
+        batch_size: Integer, sequences that run side by side.
 
     Returns:
         List of the names of the graph's inputs. The first, `"inputs"`, is
         `(batch_size, 1, channels)` in the compute dtype of the model, or
-        `(batch_size, 1)` in int32 where inputs are token ids. The others are
-        the tensors of the state, such as `"state.0.history"`. The outputs come
-        in the same order: `"outputs"`, then `"next_state.0.history"` and so on.
+        `(batch_size, 1)` in int32 if inputs are token ids. The others are the
+        tensors of the state, such as `"state.0.history"`. The outputs come in
+        the same order: `"outputs"`, then `"next_state.0.history"` and so on.
 
     Raises:
         ValueError: if an argument is not of this kind, or the model is not
             built.
-        ImportError: if a package that it takes is not installed.
+        ImportError: if a package that the format needs is not installed.
         OSError: if the file cannot be written.
     """
-    if not isinstance(model, keras.layers.Layer) or not hasattr(model, "step"):
-        raise ValueError(
-            "`model` must be a model or layer of this library that runs step "
-            f"by step. Received: model={model!r}"
-        )
+    require(
+        isinstance(model, keras.layers.Layer) and hasattr(model, "step"),
+        "`model` must be a model or layer of this library that runs step by "
+        "step.",
+        model=model,
+    )
     filepath = check_path("filepath", filepath)
     batch_size = check_integer("batch_size", batch_size)
     check_export("onnx", model.compute_dtype)
-    if not model.built:
-        raise ValueError(
-            "`export_step` needs a built `model`: call it on inputs, or its "
-            f"`build` with their shape, first. Received: model={model!r}"
-        )
+    check_built(model, "export_step")
     step = _Step(model, batch_size)
     names = [spec.name for spec in step.specs]
     with replace_whole(filepath) as temporary:
@@ -144,23 +199,18 @@ class _Step(keras.Model):
     def __init__(self, model, batch_size):
         # The state has dtypes of its own.
         super().__init__(name="step", dtype=model.dtype_policy, autocast=False)
-        state = model.initial_state(batch_size)
+        state = model.get_initial_state(batch_size)
         self.model = model
         self.pack = lambda parts: keras.tree.pack_sequence_as(state, parts)
         # As an array it becomes a constant of the graph.
         self.transition = keras.tree.map_structure(
             ops.convert_to_numpy, model.transition()
         )
-        tokens = getattr(model, "vocabulary_size", None) is not None
-        channels = model.get_build_config()["input_shape"][2:]
-        self.specs = [
-            keras.InputSpec(
-                shape=(batch_size, 1, *channels),
-                # Under a mixed policy the step itself casts its inputs.
-                dtype="int32" if tokens else model.variable_dtype,
-                name="inputs",
-            )
-        ]
+        if hasattr(model, "built_shape"):
+            channels = model.built_shape[2:]
+        else:
+            channels = model.get_build_config()["input_shape"][2:]
+        self.specs = [_input_spec(model, (batch_size, 1, *channels))]
         for path, part in keras.tree.flatten_with_path(state):
             self.specs.append(
                 keras.InputSpec(

@@ -3,7 +3,8 @@
 import keras
 
 from keras_multires._validation import check_integer
-from keras_multires._validation import check_keras_object
+
+__all__ = ["fan_in_uniform"]
 
 
 def fan_in_uniform(fan_in):
@@ -28,36 +29,29 @@ def fan_in_uniform(fan_in):
     return keras.initializers.RandomUniform(-limit, limit)
 
 
-def own_initializer(initializer, fan_in, index=0):
-    """The initializer of one weight, from what the user gave for several.
+def initializer_of_weight(initializer, fan_in, index=0):
+    """The initializer of one weight, from an option that several weights share.
 
     A Keras initializer gives the same values at every call, so each weight
-    takes a clone; but one with a `SeedGenerator` gives others each time, and a
-    clone of it would begin anew.
+    takes a clone. An initializer with a `SeedGenerator` gives other values each
+    time, and a clone of it would start over, so it is shared.
 
     Args:
-        initializer: Initializer that the user gave, or None.
-        fan_in: Integer for `fan_in_uniform`, where the user gave None.
+        initializer: The user's initializer, or None.
+        fan_in: Integer for `fan_in_uniform`, which stands in for None.
         index: Integer, added to the seed of an initializer that has one.
 
     Returns:
         An initializer.
-
-    Raises:
-        ValueError: if an argument is out of its range, or Keras makes no
-            initializer of `initializer`.
     """
-    initializer = check_keras_object("initializer", initializer)
-    fan_in = check_integer("fan_in", fan_in)
-    index = check_integer("index", index, 0)
     if initializer is None:
         return fan_in_uniform(fan_in)
-    if isinstance(initializer, keras.initializers.Initializer):
-        seed = getattr(initializer, "seed", None)
-        if isinstance(seed, keras.random.SeedGenerator):
-            return initializer
-        config = initializer.get_config()
-        if isinstance(config.get("seed"), int):
-            config["seed"] += index
-        return initializer.from_config(config)
-    return initializer
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    seed = getattr(initializer, "seed", None)
+    if isinstance(seed, keras.random.SeedGenerator):
+        return initializer
+    config = initializer.get_config()
+    if isinstance(config.get("seed"), int):
+        config["seed"] += index
+    return initializer.from_config(config)

@@ -1,34 +1,27 @@
+"""`MultiresBlock`: the residual block of the published models."""
+
 import keras
 from keras import ops
 
+from keras_multires import backend
+from keras_multires._precision import at_least_float32
+from keras_multires._precision import saturating_cast
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_choice
-from keras_multires._validation import check_keras_object
-from keras_multires._validation import check_tensor
-from keras_multires.initializers import own_initializer
-from keras_multires.layers.layer_calls import run_layer
-from keras_multires.layers.layer_calls import run_layer_norm
+from keras_multires.initializers import initializer_of_weight
+from keras_multires.layers._options import serialize_keras_objects
+from keras_multires.layers._options import shows_options_of
+from keras_multires.layers._options import store_keras_objects
+from keras_multires.layers._streams import Streams
 from keras_multires.layers.multires_layer import MultiresLayer
-from keras_multires.ops.precision import limit
+
+__all__ = ["MultiresBlock"]
 
 NORMALIZATIONS = ("layer", "batch")
-MULTIRES_PREFIXES = ("filter_", "memory_", "skip_")
-DENSE_PREFIXES = ("kernel_", "bias_")
-DENSE_OPTIONS = tuple(
-    f"{prefix}{kind}"
-    for prefix in DENSE_PREFIXES
-    for kind in ("initializer", "regularizer", "constraint")
-)
-
-
-def pop_weight_options(kwargs, prefixes=MULTIRES_PREFIXES + DENSE_PREFIXES):
-    """Takes the options of a block's weights out of keyword arguments."""
-    names = [name for name in kwargs if name.startswith(prefixes)]
-    return {name: kwargs.pop(name) for name in names}
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresBlock(keras.layers.Layer):
+class MultiresBlock(Streams, keras.layers.Layer):
     """Residual block: multiresolution layer, gated channel mixing, norm.
 
     `norm(x + Dropout(GLU(Dense(2 * channels)(MultiresLayer(x)))))`, with one
@@ -36,31 +29,32 @@ class MultiresBlock(keras.layers.Layer):
 
     Args:
         kernel_size: As in `MultiresLayer`.
-        depth: As in `MultiresLayer`.
-        memory: As in `MultiresLayer`.
-        memory_size: As in `MultiresLayer`.
-        wavelet: As in `MultiresLayer`.
-        independent_skip: As in `MultiresLayer`.
-        algorithm: As in `MultiresLayer`.
-        normalization: `"layer"` for layer normalisation of each time step, or
-            `"batch"` for batch normalisation.
+        normalization: `"layer"` for layer normalization of each time step, or
+            `"batch"` for batch normalization.
         dropout: Float in [0, 1), the fraction of channels that training drops
             for a whole sequence, in the `MultiresLayer` and after the GLU.
         output_projection: Whether to add the last `Dense`.
-        **kwargs: Initializers, regularizers and constraints by their names:
-            `filter_*`, `memory_*` and `skip_*` of `MultiresLayer`, `kernel_*`
-            and `bias_*` of the `Dense` layers, whose kernels and biases start
-            uniform in ±1 / sqrt(channels) by default. And base layer arguments,
-            such as `name` and `dtype`.
+        mixing_initializer: Initializer of the kernels of the `Dense` layers.
+            Defaults to uniform in ±1 / sqrt(channels).
+        mixing_regularizer: Regularizer of these kernels.
+        mixing_constraint: Constraint of these kernels.
+        mixing_bias_initializer: Initializer of the biases of the `Dense`
+            layers. Defaults to uniform in ±1 / sqrt(channels).
+        mixing_bias_regularizer: Regularizer of these biases.
+        mixing_bias_constraint: Constraint of these biases.
+        activity_regularizer: Regularizer of the outputs of the block.
+        trainable: As in `keras.layers.Layer`.
+        dtype: As in `keras.layers.Layer`.
+        name: As in `keras.layers.Layer`.
+        **layer_options: All other options of `MultiresLayer`.
 
     Call arguments:
         inputs: Float tensor `(batch, length, channels)`. The length may be
             unknown if `depth` is given.
         mask: Optional boolean tensor `(batch, length)`. Steps where it is
             False enter the convolution as zero and stay out of the statistics
-            of a batch normalisation.
+            of a batch normalization.
         training: Whether to apply dropout and to update batch statistics.
-        kernel: As in `MultiresLayer`.
 
     Returns:
         Float tensor of the shape of `inputs`.
@@ -79,51 +73,54 @@ class MultiresBlock(keras.layers.Layer):
     - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
     """
 
+    @shows_options_of(MultiresLayer.__init__)
     def __init__(
         self,
         kernel_size=None,
-        depth=None,
-        memory="fading",
-        memory_size=None,
-        wavelet=None,
-        independent_skip=False,
-        algorithm="auto",
+        *,
         normalization="layer",
         dropout=0.0,
         output_projection=False,
-        **kwargs,
+        mixing_initializer=None,
+        mixing_regularizer=None,
+        mixing_constraint=None,
+        mixing_bias_initializer=None,
+        mixing_bias_regularizer=None,
+        mixing_bias_constraint=None,
+        activity_regularizer=None,
+        trainable=True,
+        dtype=None,
+        name=None,
+        **layer_options,
     ):
         check_choice("normalization", normalization, NORMALIZATIONS)
         output_projection = check_boolean(
             "output_projection", output_projection
         )
-        multires_options = pop_weight_options(kwargs, MULTIRES_PREFIXES)
-        dense_options = pop_weight_options(kwargs, DENSE_PREFIXES)
-        for name in DENSE_OPTIONS:
-            if name in dense_options:
-                dense_options[name] = check_keras_object(
-                    name, dense_options[name]
-                )
-        # `call` casts its inputs, integers too; a kernel is to stay as it is.
-        super().__init__(**{**kwargs, "autocast": False})
-        # A `Dense` knows these options, and complains of any other.
-        dense = keras.layers.Dense(1, **dense_options)
-        self._dense_options = {
-            name: getattr(dense, name) for name in dense_options
-        }
+        # `call` casts its inputs, integers too.
+        super().__init__(
+            activity_regularizer=activity_regularizer,
+            trainable=trainable,
+            dtype=dtype,
+            name=name,
+            autocast=False,
+        )
         self.normalization = normalization
         self.dropout = dropout
         self.output_projection = output_projection
+        self.layer_options = {"kernel_size": kernel_size, **layer_options}
+        store_keras_objects(
+            self,
+            mixing_initializer=mixing_initializer,
+            mixing_regularizer=mixing_regularizer,
+            mixing_constraint=mixing_constraint,
+            mixing_bias_initializer=mixing_bias_initializer,
+            mixing_bias_regularizer=mixing_bias_regularizer,
+            mixing_bias_constraint=mixing_bias_constraint,
+        )
         self.multires_layer = MultiresLayer(
-            kernel_size=kernel_size,
-            depth=depth,
-            memory=memory,
-            memory_size=memory_size,
-            wavelet=wavelet,
-            independent_skip=independent_skip,
+            **self.layer_options,
             dropout=dropout,
-            algorithm=algorithm,
-            **multires_options,
             dtype=self.dtype_policy,
             name="multires_layer",
         )
@@ -150,94 +147,95 @@ class MultiresBlock(keras.layers.Layer):
         self.norm.build(input_shape)
 
     def _dense(self, units, channels, name):
-        options = dict(self._dense_options)
-        for initializer in ("kernel_initializer", "bias_initializer"):
-            options[initializer] = own_initializer(
-                options.get(initializer), channels
-            )
         dense = keras.layers.Dense(
-            units, **options, dtype=self.dtype_policy, name=name
+            units,
+            kernel_initializer=initializer_of_weight(
+                self.mixing_initializer, channels
+            ),
+            kernel_regularizer=self.mixing_regularizer,
+            kernel_constraint=self.mixing_constraint,
+            bias_initializer=initializer_of_weight(
+                self.mixing_bias_initializer, channels
+            ),
+            bias_regularizer=self.mixing_bias_regularizer,
+            bias_constraint=self.mixing_bias_constraint,
+            dtype=self.dtype_policy,
+            name=name,
         )
         dense.build((None, None, channels))
         return dense
 
-    def call(self, inputs, mask=None, training=None, kernel=None):
+    def call(self, inputs, mask=None, training=None):
         inputs = ops.cast(inputs, self.compute_dtype)
-        outputs = self.multires_layer(
-            inputs, mask=mask, training=training, kernel=kernel
-        )
-        return self._mix(inputs, outputs, mask, training)
+        filtered = self.multires_layer(inputs, mask=mask, training=training)
+        call = keras.layers.Layer.__call__
+        return self._mix(inputs, filtered, call, mask, training)
 
-    def _limit(self, inputs):
-        # Of infinite values, the norm would make NaN.
-        return limit(inputs, self.compute_dtype)
+    def _mix(self, inputs, filtered, call, mask=None, training=False):
+        """All that follows the filtering, each time step by itself.
 
-    def _mix(self, inputs, filtered, mask, training):
-        """All that follows the filtering, each time step by itself."""
-        outputs = ops.glu(self._limit(self.mixing(filtered)), axis=-1)
-        outputs = self.channel_dropout(outputs, training=training)
+        Args:
+            inputs: Tensor, the inputs of the block.
+            filtered: Tensor, the outputs of the `MultiresLayer`.
+            call: Function that calls a Keras layer on inputs.
+            mask: As in `call`.
+            training: As in `call`.
+        """
+        dtype = self.compute_dtype
+        # The norm would turn infinite values into NaN.
+        cast = saturating_cast if dtype == "float16" else ops.cast
+        mixed = cast(call(self.mixing, filtered), dtype)
+        outputs = ops.glu(mixed, axis=-1)
+        if training and self.dropout > 0:
+            outputs = self.channel_dropout(outputs, training=True)
         if self.output_projection:
-            outputs = self._limit(self.projection(outputs))
-        outputs = self._limit(inputs + outputs)
-        if self.normalization == "layer":
-            return run_layer_norm(self.norm, outputs)
-        return self.norm(outputs, mask=mask, training=training)
+            outputs = cast(call(self.projection, outputs), dtype)
+        outputs = cast(inputs + outputs, dtype)
+        if self.normalization == "batch":
+            return call(self.norm, outputs, mask=mask, training=training)
+        precision = at_least_float32(dtype)
+        return backend.layer_norm(
+            outputs,
+            ops.cast(self.norm.gamma, precision),
+            ops.cast(self.norm.beta, precision),
+            self.norm.epsilon,
+        )
 
     @property
     def receptive_field(self):
-        """Time steps, the present one included, that an output depends on."""
+        """Time steps that an output depends on, including its own."""
         return self.multires_layer.receptive_field
 
-    def initial_state(self, batch_size):
-        """State of `step` before the first time step; see `MultiresLayer`."""
-        return self.multires_layer.initial_state(batch_size)
+    def _stream_specs(self, batch_size):
+        return self.multires_layer._stream_specs(batch_size)
 
-    def transition(self):
-        """As `MultiresLayer.transition`."""
-        return self.multires_layer.transition()
+    def _transition(self):
+        return self.multires_layer._transition()
 
-    def step(self, inputs, state, transition=None, in_place=False):
-        """Outputs of the next time steps, in inference mode.
+    def _step_axes(self):
+        return self.multires_layer._step_axes()
 
-        Args:
-            inputs: Float tensor `(batch, steps, channels)`, at least one step.
-            state: The state that `initial_state` or the last `step` returned.
-            transition: As in `MultiresLayer.step`.
-            in_place: As in `MultiresLayer.step`.
-
-        Returns:
-            `(outputs, state)`, as in `MultiresLayer.step`.
-
-        Raises:
-            ValueError: if `inputs`, `state` or `transition` do not fit the
-                layer or each other, or the layer is not built.
-        """
-        inputs = check_tensor("inputs", inputs, cast_to=self.compute_dtype)
-        filtered, state = self.multires_layer.step(
+    def _step(self, inputs, state, transition=None, in_place=False):
+        inputs = ops.cast(inputs, self.compute_dtype)
+        filtered, state = self.multires_layer._step(
             inputs, state, transition, in_place
         )
-        mixed = self._limit(run_layer(self.mixing, filtered))
-        outputs = ops.glu(mixed, axis=-1)
-        if self.output_projection:
-            outputs = self._limit(run_layer(self.projection, outputs))
-        outputs = self._limit(inputs + outputs)
-        return run_layer(self.norm, outputs), state
+        return self._mix(inputs, filtered, backend.call_layer), state
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
     def get_config(self):
-        own = super().get_config()
-        multires = self.multires_layer.get_config()
-        for name in ("activation", "seed", *own):
-            multires.pop(name, None)
         return {
-            **own,
-            **multires,
-            **{
-                name: keras.saving.serialize_keras_object(option)
-                for name, option in self._dense_options.items()
-            },
+            **super().get_config(),
             "normalization": self.normalization,
+            "dropout": self.dropout,
             "output_projection": self.output_projection,
+            **serialize_keras_objects(self, "mixing", "mixing_bias"),
+            **{
+                name: keras.saving.serialize_keras_object(
+                    getattr(self.multires_layer, name)
+                )
+                for name in self.layer_options
+            },
         }

@@ -1,10 +1,14 @@
+"""`MultiresConv`: the memory of every time step."""
+
 import keras
 from keras import ops
 
-from keras_multires.layers.base_multires import BaseMultires
-from keras_multires.ops.filter_bank import multires_memory
-from keras_multires.ops.precision import limit
-from keras_multires.ops.precision import tree_precision
+from keras_multires._precision import saturating_cast
+from keras_multires._precision import tree_precision
+from keras_multires.layers._base_multires import BaseMultires
+from keras_multires.ops import filter_bank
+
+__all__ = ["MultiresConv"]
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
@@ -12,8 +16,8 @@ class MultiresConv(BaseMultires):
     """Multiresolution convolution: the memory of every time step.
 
     A causal, undecimated wavelet transform with learned filters, shared by all
-    levels and separate for each channel. Of its coefficients each time step
-    keeps the `M` that its memory selects, coarse to fine as PyWavelets'
+    levels and separate for each channel. Each time step keeps the `M`
+    coefficients that its memory selects, coarse to fine as PyWavelets'
     `wavedec` orders them.
 
     The memory costs `M` times the space of the inputs. `MultiresLayer` computes
@@ -25,8 +29,8 @@ class MultiresConv(BaseMultires):
         depth: Integer >= 1, levels of the transform. Defaults to the fewest
             whose receptive field covers the length of the inputs at build
             time. The receptive field must go back by no more than `2**63 - 1`
-            time steps, as many as an int64 counts: at most 63 levels of 2
-            taps, or 61 of 4.
+            time steps, which an int64 can count: at most 63 levels of 2 taps,
+            or 61 levels of 4 taps.
         memory: `"fading"` for the approximation and one detail coefficient of
             each level (`M = depth + 1`), or `"uniform"` for the first
             `memory_size` coefficients, coarse to fine, of the tree that the
@@ -68,14 +72,14 @@ class MultiresConv(BaseMultires):
     def call(self, inputs, mask=None):
         inputs = self._prepare(inputs, mask)
         precision = tree_precision(inputs.dtype)
-        memory = multires_memory(
+        memory = filter_bank.memory(
             ops.cast(inputs, precision),
             ops.cast(self.scaling_filter, precision),
             ops.cast(self.wavelet_filter, precision),
-            self.counts,
+            self.tree,
         )
-        return limit(memory, inputs.dtype)
+        return saturating_cast(memory, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
-        counts = self.counts if self.built else self._counts_for(input_shape[1])
-        return (*input_shape, 1 + sum(counts))
+        tree = self.tree if self.built else self._tree_for(input_shape[1])
+        return (*input_shape, tree.memory_size)

@@ -1,57 +1,60 @@
+"""`MultiresNet`: the backbone of every task."""
+
+import contextlib
+
 import keras
 from keras import ops
 
+from keras_multires._precision import saturating_cast
+from keras_multires._validation import INT32_MAX
+from keras_multires._validation import INT64_MAX
 from keras_multires._validation import check_integer
-from keras_multires._validation import check_tensor
 from keras_multires._validation import check_token_ids
+from keras_multires._validation import require
 from keras_multires.initializers import fan_in_uniform
-from keras_multires.layers.kernel_synthesis import synthesize
-from keras_multires.layers.multires_block import MultiresBlock
-from keras_multires.layers.multires_block import pop_weight_options
-from keras_multires.models.base_model import BaseModel
-from keras_multires.models.compilation import compiled_step
-from keras_multires.ops.precision import limit
+from keras_multires.layers import MultiresBlock
+from keras_multires.layers._kernel_synthesis import synthesized_together
+from keras_multires.models._multires_model import MultiresModel
+from keras_multires.models._preset_files import HasPresets
+from keras_multires.models.presets import BACKBONE_PRESETS
 
-# `2 * hidden_dim**2` weights of 4 bytes each are 2**47 bytes then.
+__all__ = ["MultiresNet"]
+
+# A size that was meant for something else is refused before it takes all
+# memory or time.
 MAX_HIDDEN_DIM = 2**22
-# Far more than have ever been trained, and few enough to build in a day.
 MAX_NUM_LAYERS = 2**16
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresNet(BaseModel):
+class MultiresNet(HasPresets, MultiresModel):
     """Backbone: an encoder and a stack of multiresolution blocks.
 
     The encoder is a `Dense(hidden_dim)` on every time step or, with
     `vocabulary_size`, an `Embedding` in which id 0 is padding and masked.
 
+    With a length, and channels or a vocabulary, the backbone has its weights at
+    once. Otherwise it takes what is missing from the first inputs.
+
     Args:
-        hidden_dim: Integer up to `2**22`, channels of the blocks. With more,
-            the weights of one block would not fit into the 128 TiB that a
-            processor can address.
+        hidden_dim: Integer up to `2**22`, channels of the blocks.
         num_layers: Integer up to `2**16`, number of blocks.
-        vocabulary_size: Integer, number of token ids, padding included. By
-            default the inputs are not tokens but features.
-        kernel_size: As in `MultiresLayer`.
-        depth: As in `MultiresLayer`. By default it follows from the length of
-            the inputs that the model is built or first called on.
-        memory: As in `MultiresLayer`.
-        memory_size: As in `MultiresLayer`.
-        wavelet: As in `MultiresLayer`.
-        independent_skip: As in `MultiresLayer`.
-        algorithm: As in `MultiresLayer`.
-        normalization: As in `MultiresBlock`.
-        dropout: As in `MultiresBlock`.
-        output_projection: As in `MultiresBlock`.
-        **kwargs: Initializers, regularizers and constraints of the weights of
-            the blocks, as in `MultiresBlock`. And base model arguments, such
-            as `name` and `dtype`.
+        length: Integer, time steps that the receptive field of each block
+            covers: the depth of the trees follows from it, unless `depth` is
+            given. Sequences may be shorter or longer.
+        input_channels: Integer, features of each time step.
+        vocabulary_size: Integer, number of token ids, padding included, if the
+            inputs are tokens.
+        trainable: As in `keras.Model`.
+        dtype: As in `keras.Model`.
+        name: As in `keras.Model`.
+        **block_options: Options of `MultiresBlock`, the same for all blocks.
 
     Call arguments:
         inputs: Float tensor `(batch, length, input_channels)` or, with
             `vocabulary_size`, integer tensor `(batch, length)`.
         mask: Optional boolean tensor `(batch, length)`, False at the steps
-            that are padding. Tokens with id 0 are padding without it.
+            that are padding. By default, tokens with id 0 are padding.
         training: Whether to apply dropout and to update batch statistics.
 
     Returns:
@@ -59,8 +62,8 @@ class MultiresNet(BaseModel):
 
     Raises:
         ValueError: if an argument is out of its range or contradicts another,
-            or a token id is outside the vocabulary where its value is known
-            (not while a compiled function is traced).
+            or a token id is outside the vocabulary and its value is known (not
+            while a compiled function is traced).
 
     Example:
 
@@ -73,22 +76,19 @@ class MultiresNet(BaseModel):
     - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
     """
 
+    presets = BACKBONE_PRESETS
+
     def __init__(
         self,
         hidden_dim,
         num_layers,
+        length=None,
+        input_channels=None,
         vocabulary_size=None,
-        kernel_size=None,
-        depth=None,
-        memory="fading",
-        memory_size=None,
-        wavelet=None,
-        independent_skip=False,
-        algorithm="auto",
-        normalization="layer",
-        dropout=0.0,
-        output_projection=False,
-        **kwargs,
+        trainable=True,
+        dtype=None,
+        name=None,
+        **block_options,
     ):
         hidden_dim = check_integer(
             "hidden_dim", hidden_dim, maximum=MAX_HIDDEN_DIM
@@ -96,63 +96,82 @@ class MultiresNet(BaseModel):
         num_layers = check_integer(
             "num_layers", num_layers, maximum=MAX_NUM_LAYERS
         )
-        if vocabulary_size is not None:
-            vocabulary_size = check_integer("vocabulary_size", vocabulary_size)
+        sizes = {
+            "length": length,
+            "input_channels": input_channels,
+            "vocabulary_size": vocabulary_size,
+        }
+        for size, value in sizes.items():
+            if value is not None:
+                maximum = INT64_MAX if size == "length" else INT32_MAX
+                sizes[size] = check_integer(size, value, maximum=maximum)
+        require(
+            input_channels is None or vocabulary_size is None,
+            "Only one of `input_channels` and `vocabulary_size` can be given.",
+            input_channels=input_channels,
+            vocabulary_size=vocabulary_size,
+        )
+        super().__init__(
+            trainable=trainable,
+            dtype=dtype,
+            name=name,
             # A policy of half precision would round the ids that come as
             # floats, as those of a `keras.Input` do by default.
-            kwargs["autocast"] = False
-        weight_options = pop_weight_options(kwargs)
-        super().__init__(**kwargs)
+            autocast=vocabulary_size is None,
+        )
         self.hidden_dim = hidden_dim
         self.num_layers = num_layers
-        self.vocabulary_size = vocabulary_size
+        self.length = sizes["length"]
+        self.input_channels = sizes["input_channels"]
+        self.vocabulary_size = sizes["vocabulary_size"]
+        self.block_options = block_options
         self.blocks = [
             MultiresBlock(
-                kernel_size=kernel_size,
-                depth=depth,
-                memory=memory,
-                memory_size=memory_size,
-                wavelet=wavelet,
-                independent_skip=independent_skip,
-                algorithm=algorithm,
-                normalization=normalization,
-                dropout=dropout,
-                output_projection=output_projection,
-                **weight_options,
-                dtype=self.dtype_policy,
-                name=f"block_{index}",
+                **block_options, dtype=self.dtype_policy, name=f"block_{index}"
             )
             for index in range(num_layers)
         ]
         self.supports_masking = True
+        self.built_shape = None
+        if length is not None and vocabulary_size is not None:
+            self._build_layers((None, self.length))
+        elif length is not None and input_channels is not None:
+            self._build_layers((None, self.length, self.input_channels))
 
     def check_input_shape(self, input_shape):
         """Raises a `ValueError` for a shape of inputs that cannot be built."""
+        channels = self.input_channels
         expected = "(batch, length), since `vocabulary_size` is given"
-        rank = 2
+        fits = len(input_shape) == 2
         if self.vocabulary_size is None:
             expected = "(batch, length, input_channels), with known channels"
-            rank = 3
-        if len(input_shape) != rank or input_shape[2:] == (None,):
-            raise ValueError(
-                f"The inputs must have the shape {expected}. "
-                f"Received: input_shape={tuple(input_shape)}"
-            )
+            fits = len(input_shape) == 3 and input_shape[2] is not None
+            if channels is not None:
+                expected = f"(batch, length, {channels})"
+                fits = fits and input_shape[2] == channels
+        require(
+            fits,
+            f"The inputs must have the shape {expected}.",
+            f"input_shape={tuple(input_shape)}",
+        )
 
     def check_inputs(self, inputs):
         """Raises a `ValueError` for token ids outside the vocabulary."""
-        # JAX would make NaN of them, silently.
+        # JAX would silently make NaN from them.
         if self.vocabulary_size is not None:
             check_token_ids(inputs, self.vocabulary_size)
 
     def build(self, input_shape):
         self.check_input_shape(input_shape)
-        if self.built:
-            return
-        batch_size, length = input_shape[:2]
+        if self.built_shape is None:
+            # The depth follows from `length`, whatever the length of inputs.
+            length = self.length or input_shape[1]
+            self._build_layers((None, length, *input_shape[2:]))
+
+    def _build_layers(self, input_shape):
         # The blocks first: they check the shape before any weight is made.
         for block in self.blocks:
-            block.build((batch_size, length, self.hidden_dim))
+            block.build((None, input_shape[1], self.hidden_dim))
         if self.vocabulary_size is None:
             fan_in = input_shape[-1]
             self.encoder = keras.layers.Dense(
@@ -179,8 +198,11 @@ class MultiresNet(BaseModel):
         self.input_spec = keras.layers.InputSpec(
             ndim=len(input_shape), axes=axes
         )
+        self.built_shape = input_shape
+        self.built = True
 
     def call(self, inputs, mask=None, training=None):
+        self.check_inputs(inputs)
         mask = self.compute_mask(inputs, mask)
         if mask is None:
             outputs = self._encode(inputs)
@@ -191,30 +213,29 @@ class MultiresNet(BaseModel):
                 # of the encoder, even where its output is not used.
                 inputs = ops.where(valid, inputs, 0)
             outputs = ops.where(valid, self._encode(inputs), 0)
-        kernels = self._kernels(outputs.shape)
-        for block, kernel in zip(self.blocks, kernels, strict=True):
-            outputs = block(
-                outputs, mask=mask, training=training, kernel=kernel
-            )
+        with self._synthesis(outputs.shape):
+            for block in self.blocks:
+                outputs = block(outputs, mask=mask, training=training)
         return outputs
 
-    def _kernels(self, input_shape):
-        """One a block, or None where a block does without or makes its own."""
-        layers = [block.multires_layer for block in self.blocks]
-        # Of layers that were made in a `RematScope`, which are run again for
-        # the gradient, TensorFlow takes none by arguments that have a name.
-        recomputed = any(
-            getattr(block, "_remat_mode", None) for block in self.blocks
-        )
-        if recomputed or not layers[0]._runs_fft(input_shape):
-            return [None] * len(layers)
-        return synthesize(layers, input_shape[1])
+    def _synthesis(self, input_shape):
+        """Context in which the blocks share one synthesis of their kernels."""
+        layers = []
+        for block in self.blocks:
+            # A layer that is called again to recompute its activations makes
+            # its own kernel: TensorFlow would lose the kernel's gradient.
+            for layer in (block, block.multires_layer):
+                if getattr(layer, "_remat_mode", None):
+                    return contextlib.nullcontext()
+            layers.append(block.multires_layer)
+        if not layers[0].runs_fft(input_shape):
+            return contextlib.nullcontext()
+        return synthesized_together(layers, input_shape[1])
 
     def _encode(self, inputs):
-        self.check_inputs(inputs)
         if self.vocabulary_size is not None:
             inputs = ops.cast(inputs, "int32")
-        return limit(self.encoder(inputs), self.compute_dtype)
+        return saturating_cast(self.encoder(inputs), self.compute_dtype)
 
     def compute_mask(self, inputs, mask=None):
         if mask is None and self.vocabulary_size is not None:
@@ -226,99 +247,43 @@ class MultiresNet(BaseModel):
 
     @property
     def receptive_field(self):
-        """Time steps, the present one included, that an output depends on."""
+        """Time steps that an output depends on, including its own."""
         return 1 + sum(block.receptive_field - 1 for block in self.blocks)
 
-    def initial_state(self, batch_size):
-        """State of `step` before the first time step.
+    def _stream_specs(self, batch_size):
+        states, transitions = [], []
+        for block in self.blocks:
+            state, transition = block.multires_layer._stream_specs(batch_size)
+            states.append(state)
+            transitions.append(transition)
+        return states, transitions
 
-        Args:
-            batch_size: Integer, sequences that are run side by side.
+    def _transition(self):
+        return [block._transition() for block in self.blocks]
 
-        Returns:
-            A list with the state of each block, tensors that may be stored
-            like any others; see `MultiresLayer.initial_state`.
+    def _step_axes(self):
+        return "batch", "steps", *self.input_spec.axes.values()
 
-        Raises:
-            ValueError: if `batch_size` is not a positive integer, or the model
-                is not built.
-        """
-        return [block.initial_state(batch_size) for block in self.blocks]
-
-    def transition(self):
-        """What `step` needs of the weights of the blocks for a single step.
-
-        Returns:
-            A list of one tensor a block, see `MultiresLayer.transition`.
-
-        Raises:
-            ValueError: if the model is not built.
-        """
-        return [block.transition() for block in self.blocks]
-
-    @compiled_step
-    def step(self, inputs, state, transition=None, in_place=False):
-        """Outputs of the next time steps of a sequence, in inference mode.
-
-        However a sequence is cut into chunks, the outputs are those of the
-        whole sequence.
-
-        Args:
-            inputs: The next steps, at least one and none of them padding, as
-                in the model's call.
-            state: The state that `initial_state` or the last `step` returned.
-            transition: Optional result of the method `transition`, as in
-                `MultiresLayer.step`.
-            in_place: As in `MultiresLayer.step`.
-
-        Returns:
-            `(outputs, state)`: float tensor `(batch, steps, hidden_dim)`, and
-            the state after these steps.
-
-        Raises:
-            ValueError: if `inputs`, `state` or `transition` do not fit the
-                model or each other, or the model is not built.
-        """
-        if not self.built:
-            raise ValueError(
-                "`step` needs a built model: call the model on inputs, or its "
-                "`build` with their shape, first."
-            )
+    def _step(self, inputs, state, transition=None, in_place=False):
         if transition is None:
             transition = [None] * self.num_layers
-        for name, parts in (("state", state), ("transition", transition)):
-            if (
-                not isinstance(parts, (list, tuple))
-                or len(parts) != self.num_layers
-            ):
-                received = f"{name}={parts!r}"
-                if isinstance(parts, (list, tuple)):
-                    received = f"len({name})={len(parts)}"
-                raise ValueError(
-                    f"`{name}` must be a list of one {name} a block, "
-                    f"{self.num_layers}. Received: {received}"
-                )
-        axes = ("batch", "steps")
-        if self.vocabulary_size is None:
-            axes += (self.input_spec.axes[-1],)
-        outputs = self._encode(check_tensor("inputs", inputs, axes))
+        outputs = self._encode(inputs)
         states = []
-        for block, past, linear_map in zip(
+        for block, past, matrices in zip(
             self.blocks, state, transition, strict=True
         ):
-            outputs, past = block.step(outputs, past, linear_map, in_place)
+            outputs, past = block._step(outputs, past, matrices, in_place)
             states.append(past)
         return outputs, states
 
     def get_config(self):
-        own = super().get_config()
         block = self.blocks[0].get_config()
-        for name in own:
-            block.pop(name, None)
         return {
-            **own,
-            **block,
+            **super().get_config(),
             "hidden_dim": self.hidden_dim,
             "num_layers": self.num_layers,
+            "length": self.length,
+            "input_channels": self.input_channels,
             "vocabulary_size": self.vocabulary_size,
+            **{name: block[name] for name in self.block_options},
         }

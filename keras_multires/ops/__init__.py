@@ -1,23 +1,21 @@
 """Pure functions on tensors: the mathematics under the layers."""
 
-from keras_multires.ops.causal_conv import causal_conv
-from keras_multires.ops.filter_bank import analysis
-from keras_multires.ops.filter_bank import default_depth
-from keras_multires.ops.filter_bank import multires_memory
-from keras_multires.ops.filter_bank import receptive_field
-from keras_multires.ops.filter_bank import synthesis
-from keras_multires.ops.filter_bank import tree_readout
-from keras_multires.ops.memory import detail_counts
-from keras_multires.ops.memory import tree_size
+from keras_multires.ops import streaming
+from keras_multires.ops._public import analysis
+from keras_multires.ops._public import causal_conv
+from keras_multires.ops._public import multires_memory
+from keras_multires.ops._public import synthesis
+from keras_multires.ops._public import tree_readout
+from keras_multires.ops.tree import Tree
+from keras_multires.ops.tree import default_depth
 
 __all__ = [
+    "Tree",
     "analysis",
     "causal_conv",
     "default_depth",
-    "detail_counts",
     "multires_memory",
-    "receptive_field",
+    "streaming",
     "synthesis",
     "tree_readout",
-    "tree_size",
 ]

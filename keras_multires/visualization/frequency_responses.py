@@ -1,9 +1,9 @@
 import numpy as np
 from keras import ops
 
+from keras_multires._precision import at_least_float32
 from keras_multires.layers.multires_conv import MultiresConv
 from keras_multires.layers.multires_layer import MultiresLayer
-from keras_multires.ops.precision import at_least_float32
 from keras_multires.visualization.arguments import axes_or_new
 from keras_multires.visualization.arguments import channels_or_first
 from keras_multires.visualization.arguments import check_axes

@@ -5,6 +5,7 @@ from keras import ops
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_numbers
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_string
@@ -15,7 +16,6 @@ from keras_multires.ops.filter_bank import default_depth
 from keras_multires.ops.filter_bank import multires_memory
 from keras_multires.ops.filter_bank import receptive_field
 from keras_multires.ops.memory import detail_counts
-from keras_multires.ops.precision import at_least_float32
 from keras_multires.visualization.arguments import check_layer
 from keras_multires.visualization.arguments import is_channel
 

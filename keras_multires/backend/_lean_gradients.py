@@ -1,0 +1,85 @@
+"""GELU and layer normalization that keep only their inputs, for JAX and TF.
+
+Differentiated operation by operation, as JAX and TensorFlow do it, these two
+keep several tensors of the size of their inputs until the gradient is computed.
+Computing them again is faster than writing and reading them: on JAX it saves a
+sixth of the time of a training step of a sequential CIFAR-10 classifier, and a
+fifth of its memory. PyTorch's own functions already keep only their inputs.
+"""
+
+import functools
+import math
+
+from keras import ops
+from keras.backend import standardize_dtype
+
+
+@ops.custom_gradient
+def gelu(inputs):
+    """Exact GELU; `x Phi(x)` has the derivative `Phi(x) + x phi(x)`."""
+
+    def gradient(upstream):
+        density = ops.exp(-0.5 * ops.square(inputs)) * (2 * math.pi) ** -0.5
+        cdf = 0.5 * (1 + ops.erf(inputs * 0.5**0.5))
+        return upstream * (cdf + inputs * density)
+
+    values = ops.stop_gradient(inputs)
+    if standardize_dtype(inputs.dtype) == "float64":
+        return gelu_by_erf(values), gradient
+    return ops.gelu(values, approximate=False), gradient
+
+
+def gelu_by_erf(inputs):
+    """GELU in the form that LiteRT's converter recognizes.
+
+    It is exact in float64, too. TensorFlow's own rounds its constant to float32
+    whatever the dtype of the inputs, an error of 5e-9.
+    """
+    return 0.5 * inputs * (1 + ops.erf(inputs * 0.5**0.5))
+
+
+def layer_norm(inputs, scale, offset, epsilon):
+    """Layer normalization; see the contract."""
+    return _layer_norm(float(epsilon))(inputs, scale, offset)
+
+
+@functools.lru_cache
+def _layer_norm(epsilon):
+    @ops.custom_gradient
+    def norm(inputs, scale, offset):
+        def gradient(upstream):
+            upstream = ops.cast(upstream, scale.dtype)
+            normalized, inverse = _normalize(inputs, scale.dtype, epsilon)
+            steps = tuple(range(len(inputs.shape) - 1))
+            by_normalized = upstream * scale
+            mean = ops.mean(by_normalized, axis=-1, keepdims=True)
+            slope = ops.mean(by_normalized * normalized, axis=-1, keepdims=True)
+            by_inputs = inverse * (by_normalized - mean - slope * normalized)
+            return (
+                ops.cast(by_inputs, inputs.dtype),
+                ops.sum(upstream * normalized, axis=steps),
+                ops.sum(upstream, axis=steps),
+            )
+
+        values = ops.stop_gradient(inputs)
+        normalized, _ = _normalize(values, scale.dtype, epsilon)
+        outputs = normalized * ops.stop_gradient(scale)
+        outputs += ops.stop_gradient(offset)
+        return ops.cast(outputs, inputs.dtype), gradient
+
+    return norm
+
+
+def plain_layer_norm(inputs, scale, offset, epsilon):
+    """Layer normalization by operations that exporters know well."""
+    normalized, _ = _normalize(inputs, scale.dtype, epsilon)
+    return ops.cast(normalized * scale + offset, inputs.dtype)
+
+
+def _normalize(inputs, precision, epsilon):
+    """Inputs with mean 0 and variance 1, and the factor of each step."""
+    centered = ops.cast(inputs, precision)
+    centered -= ops.mean(centered, axis=-1, keepdims=True)
+    variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+    inverse = ops.rsqrt(variance + epsilon)
+    return centered * inverse, inverse

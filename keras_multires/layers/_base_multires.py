@@ -1,0 +1,163 @@
+"""What `MultiresConv` and `MultiresLayer` share: the filters and the tree."""
+
+import keras
+import numpy as np
+import pywt
+from keras import ops
+
+from keras_multires._validation import check_integer
+from keras_multires._validation import require
+from keras_multires.initializers import initializer_of_weight
+from keras_multires.layers._options import serialize_keras_objects
+from keras_multires.layers._options import store_keras_objects
+from keras_multires.ops.tree import Tree
+from keras_multires.ops.tree import check_memory
+from keras_multires.ops.tree import default_depth
+
+
+class BaseMultires(keras.layers.Layer):
+    """The filter bank of a layer. The subclasses document the options."""
+
+    def __init__(
+        self,
+        kernel_size=None,
+        depth=None,
+        memory="fading",
+        memory_size=None,
+        wavelet=None,
+        filter_initializer=None,
+        filter_regularizer=None,
+        filter_constraint=None,
+        **kwargs,
+    ):
+        if kernel_size is not None:
+            kernel_size = check_integer("kernel_size", kernel_size, 2)
+        if wavelet is not None:
+            taps = _check_wavelet(wavelet).dec_len
+            require(
+                kernel_size in (None, taps),
+                f"`kernel_size` must be None or {taps}, the filter length of "
+                f"wavelet={wavelet!r}.",
+                kernel_size=kernel_size,
+            )
+            require(
+                filter_initializer is None,
+                "`filter_initializer` must be None when `wavelet` gives the "
+                "initial filters.",
+                wavelet=wavelet,
+                filter_initializer=filter_initializer,
+            )
+            kernel_size = taps
+        if kernel_size is None:
+            kernel_size = 2
+        memory_size = check_memory(memory, memory_size)
+        if depth is not None:
+            depth = check_integer("depth", depth)
+            Tree.of(kernel_size, depth, memory, memory_size)
+        # `call` casts its inputs, integers too.
+        super().__init__(**{**kwargs, "autocast": False})
+        self.kernel_size = kernel_size
+        self.depth = depth
+        self.memory = memory
+        self.memory_size = memory_size
+        self.wavelet = wavelet
+        store_keras_objects(
+            self,
+            filter_initializer=filter_initializer,
+            filter_regularizer=filter_regularizer,
+            filter_constraint=filter_constraint,
+        )
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        require(
+            len(input_shape) == 3,
+            "`inputs` must have the shape (batch, length, channels).",
+            f"input_shape={tuple(input_shape)}",
+        )
+        _, length, channels = input_shape
+        require(
+            channels is not None,
+            "The number of channels of the inputs must be known.",
+            f"input_shape={input_shape}",
+        )
+        # `depth` stays the argument, so that a copy of the layer may be built
+        # for another length.
+        self.tree = self._tree_for(length)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
+        self.scaling_filter = self._add_filter("scaling_filter", channels)
+        self.wavelet_filter = self._add_filter("wavelet_filter", channels)
+
+    def _tree_for(self, length):
+        """The tree for inputs of a length, or of any if `depth` is given."""
+        require(
+            self.depth is not None or length is not None,
+            "`depth` must be given when the length of the inputs is unknown.",
+            "depth=None, and inputs of length None",
+        )
+        depth = self.depth or default_depth(length, self.kernel_size)
+        return Tree.of(self.kernel_size, depth, self.memory, self.memory_size)
+
+    def _add_filter(self, name, channels):
+        index = ("scaling_filter", "wavelet_filter").index(name)
+        if self.wavelet is not None:
+            wavelet = pywt.Wavelet(self.wavelet)
+            taps = (wavelet.dec_lo, wavelet.dec_hi)[index]
+            initializer = keras.initializers.Constant(np.c_[taps])
+        else:
+            # With equal filters, approximation and detail would coincide.
+            initializer = initializer_of_weight(
+                self.filter_initializer, self.kernel_size, index
+            )
+        return self.add_weight(
+            name=name,
+            shape=(self.kernel_size, channels),
+            initializer=initializer,
+            regularizer=self.filter_regularizer,
+            constraint=self.filter_constraint,
+            # The kernel is synthesised in full precision.
+            autocast=False,
+        )
+
+    def _prepare(self, inputs, mask):
+        """The inputs as floats, with masked steps as zero."""
+        inputs = ops.cast(inputs, self.compute_dtype)
+        if mask is None:
+            return inputs
+        return ops.where(
+            ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs)
+        )
+
+    @property
+    def receptive_field(self):
+        """Time steps that an output depends on, including its own."""
+        if self.built:
+            return self.tree.receptive_field
+        require(
+            self.depth is not None,
+            "The receptive field is known once `depth` is given or the layer "
+            "is built.",
+            depth=self.depth,
+        )
+        return self._tree_for(None).receptive_field
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "depth": self.depth,
+            "memory": self.memory,
+            "memory_size": self.memory_size,
+            "wavelet": self.wavelet,
+            **serialize_keras_objects(self, "filter"),
+        }
+
+
+def _check_wavelet(name):
+    require(
+        isinstance(name, str) and name in pywt.wavelist(kind="discrete"),
+        "`wavelet` must be the name of a discrete wavelet of PyWavelets, one "
+        "of `pywt.wavelist(kind='discrete')`.",
+        wavelet=name,
+    )
+    return pywt.Wavelet(name)

@@ -1,0 +1,127 @@
+"""Models by the name of a published experiment, or from a directory.
+
+A directory holds `config.json`, the configuration of the model as Keras
+serializes it, and `model.weights.h5`.
+"""
+
+import json
+
+import keras
+
+from keras_multires._files import write_whole
+from keras_multires._validation import check_boolean
+from keras_multires._validation import check_built
+from keras_multires._validation import check_choice
+from keras_multires._validation import check_path
+from keras_multires._validation import require
+
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+
+
+class HasPresets:
+    """Mix-in for models: `from_preset`, `save_to_preset`, `presets`.
+
+    `presets` is a dict from names to arguments of the constructor.
+    """
+
+    presets = {}  # noqa: RUF012
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **overrides):
+        """A model of a published experiment, or one that was saved.
+
+        Args:
+            preset: One of the names in `presets`, or the path of a directory
+                that `save_to_preset` wrote. A backbone can be read from the
+                directory of a task.
+            load_weights: Whether to load trained weights. It must be False for
+                a name: there are no trained weights of these models yet.
+            **overrides: Arguments of the constructor that replace the preset's.
+
+        Returns:
+            An instance of the class.
+
+        Raises:
+            FileNotFoundError: if the directory or one of its files is missing.
+            ValueError: if the name is unknown and there is no such directory,
+                there are no weights to load, or the directory holds another
+                model or damaged files.
+        """
+        load_weights = check_boolean("load_weights", load_weights)
+        if isinstance(preset, str) and preset in cls.presets:
+            require(
+                not load_weights,
+                f"`load_weights` must be False for the preset {preset!r}: it "
+                "has no trained weights yet.",
+                load_weights=load_weights,
+            )
+            return cls._from_named_preset(preset, overrides)
+        directory = check_path("preset", preset)
+        if not directory.is_dir():
+            check_choice("preset", preset, (*cls.presets, "a directory"))
+        config = _read_config(directory / CONFIG)
+        model = _model_from(config, cls, overrides)
+        if load_weights:
+            model.load_weights(directory / WEIGHTS)
+        return model if isinstance(model, cls) else model.backbone
+
+    @classmethod
+    def _from_named_preset(cls, preset, overrides):
+        return cls(**{**cls.presets[preset], **overrides})
+
+    def save_to_preset(self, directory):
+        """Writes the configuration and the weights for `from_preset`.
+
+        Args:
+            directory: Path of a directory, which is made if it is missing.
+                Files of an earlier preset in it are replaced, each whole.
+
+        Raises:
+            OSError: if a file cannot be written.
+            ValueError: if the model is not built, or `directory` is not a path.
+        """
+        check_built(self, "save_to_preset")
+        directory = check_path("directory", directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.save_weights(directory / WEIGHTS)
+        config = keras.saving.serialize_keras_object(self)
+        # The optimizer belongs to a training, and its state is not saved.
+        config = {**config, "compile_config": None}
+        with write_whole(directory / CONFIG) as file:
+            file.write(json.dumps(config, indent=2).encode())
+
+
+def _read_config(path):
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError:
+        config = None
+    require(
+        isinstance(config, dict) and isinstance(config.get("config"), dict),
+        "`preset` must be a directory that `save_to_preset` wrote.",
+        f"a damaged file {path}",
+    )
+    return config
+
+
+def _model_from(config, cls, overrides):
+    """The model of a configuration: a `cls`, or a task that has one."""
+    arguments = config["config"]
+    if "backbone" in arguments and cls.__name__ != config.get("class_name"):
+        arguments = arguments["backbone"]["config"]
+    arguments.update(overrides)
+    try:
+        model = keras.saving.deserialize_keras_object(config)
+    except Exception as error:  # of many kinds, from the objects in it
+        raise ValueError(
+            "`preset` must be a directory that `save_to_preset` wrote. "
+            f"Received: a configuration that cannot be read: {error}"
+        ) from error
+    require(
+        isinstance(model, cls)
+        or isinstance(getattr(model, "backbone", None), cls),
+        f"`preset` must be a directory with a `{cls.__name__}`.",
+        f"a `{type(model).__name__}`",
+    )
+    return model

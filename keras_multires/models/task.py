@@ -1,0 +1,106 @@
+"""`Task`: what every task shares."""
+
+import keras
+
+from keras_multires._validation import require
+from keras_multires.initializers import fan_in_uniform
+from keras_multires.models._multires_model import MultiresModel
+from keras_multires.models._preset_files import HasPresets
+from keras_multires.models.multires_net import MultiresNet
+
+__all__ = ["Task"]
+
+
+class Task(HasPresets, MultiresModel):
+    """A backbone and a `Dense` head. The subclasses are the tasks.
+
+    Args:
+        backbone: A `MultiresNet`.
+        num_outputs: Integer, units of the head.
+        trainable: As in `keras.Model`.
+        dtype: As in `keras.Model`. By default that of the backbone.
+        name: As in `keras.Model`.
+
+    Attributes:
+        backbone: The `MultiresNet`.
+        head: The `keras.layers.Dense`.
+    """
+
+    def __init__(
+        self, backbone, num_outputs, trainable=True, dtype=None, name=None
+    ):
+        require(
+            isinstance(backbone, MultiresNet),
+            "`backbone` must be a `MultiresNet`.",
+            backbone=backbone,
+        )
+        super().__init__(
+            trainable=trainable,
+            dtype=backbone.dtype_policy if dtype is None else dtype,
+            name=name,
+            # As in the backbone.
+            autocast=backbone.vocabulary_size is None,
+        )
+        self.backbone = backbone
+        self.head = keras.layers.Dense(
+            num_outputs,
+            kernel_initializer=fan_in_uniform(backbone.hidden_dim),
+            bias_initializer=fan_in_uniform(backbone.hidden_dim),
+            dtype=self.dtype_policy,
+            name="head",
+        )
+        self.head.build((None, None, backbone.hidden_dim))
+        self.built = backbone.built
+
+    @classmethod
+    def _from_named_preset(cls, preset, overrides):
+        arguments = dict(cls.presets[preset])
+        backbone = arguments.pop("backbone")
+        if "backbone" not in overrides:
+            overrides = {**overrides, "backbone": MultiresNet(**backbone)}
+        return cls(**{**arguments, **overrides})
+
+    @property
+    def built_shape(self):
+        """Shape of the inputs that the backbone was built for."""
+        return self.backbone.built_shape
+
+    def check_inputs(self, inputs):
+        """Raises a `ValueError` for values that the backbone refuses."""
+        self.backbone.check_inputs(inputs)
+
+    def build(self, input_shape):
+        self.backbone.check_input_shape(input_shape)
+        if not self.backbone.built:
+            self.backbone.build(input_shape)
+
+    def compute_mask(self, inputs, mask=None):
+        return self.backbone.compute_mask(inputs, mask)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:2], self.head.units)
+
+    @property
+    def receptive_field(self):
+        """Time steps that a feature depends on, including its own."""
+        return self.backbone.receptive_field
+
+    def _stream_specs(self, batch_size):
+        return self.backbone._stream_specs(batch_size)
+
+    def _transition(self):
+        return self.backbone._transition()
+
+    def _step_axes(self):
+        return self.backbone._step_axes()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        backbone = keras.saving.deserialize_keras_object(config["backbone"])
+        return cls(**{**config, "backbone": backbone})

@@ -1,0 +1,16 @@
+"""What the tests share. It is not part of the distribution.
+
+| module | what |
+|---|---|
+| `backends` | the backend that runs, and its ways of running a function |
+| `faults` | faults of the machine that a test can cause |
+| `gradients` | outputs and gradients of a layer, also for the benchmarks |
+| `paths` | folders of the repository |
+| `programs` | starting a program in a process of its own |
+| `published` | the golden files of the published code |
+| `references` | slow implementations of the definitions |
+| `strategies` | random options of layers, for Hypothesis |
+
+A test may import from here, but not from another test or from `conftest.py`,
+which holds the fixtures.
+"""
