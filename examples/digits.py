@@ -73,6 +73,7 @@ def main(options):
             batch_size=preset.batch_size,
             epochs=preset.epochs,
             validation_data=validation,
+            # They write the log, the best model and a backup to resume from.
             callbacks=run.start(model, parts, "val_accuracy", "max"),
             verbose=run.verbose,
         )

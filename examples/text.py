@@ -100,6 +100,7 @@ def main(options):
             batch_size=preset.batch_size,
             epochs=preset.epochs,
             validation_data=validation,
+            # They write the log, the best model and a backup to resume from.
             callbacks=run.start(model, parts, "val_loss", "min"),
             verbose=run.verbose,
         )
