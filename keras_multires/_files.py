@@ -1,16 +1,18 @@
-"""Files that are there whole or not at all."""
+"""Files: written completely or not at all, and errors about damaged ones."""
 
 import contextlib
 import os
 import uuid
 
+__all__ = ["explain_errors", "replace_whole", "write_whole"]
+
 
 @contextlib.contextmanager
 def write_whole(path):
-    """Context that opens a file for bytes and gives it its name at the end.
+    """Context that opens a file for bytes and names it when it is complete.
 
-    After an error nothing is left of it, and an earlier file of that name
-    stays as it was.
+    After an error, nothing is left of the new file, and an earlier file of that
+    name stays as it was.
 
     Args:
         path: `pathlib.Path` of the file.
@@ -26,7 +28,7 @@ def write_whole(path):
 
 @contextlib.contextmanager
 def replace_whole(path):
-    """As `write_whole`, for what opens the file itself.
+    """Like `write_whole`, for code that opens the file itself.
 
     Args:
         path: `pathlib.Path` of the file.
@@ -40,10 +42,28 @@ def replace_whole(path):
 
 
 @contextlib.contextmanager
+def explain_errors(explain, kind=ValueError):
+    """Context that turns any error into one that says what to do.
+
+    Libraries that parse a damaged file raise errors of many kinds. Open the
+    file before this context: a file that cannot be opened is not damaged.
+
+    Args:
+        explain: Function from the text of the error to the new message.
+        kind: Class of the new error.
+    """
+    try:
+        yield
+    except Exception as error:
+        message = explain(str(error) or type(error).__name__)
+        raise kind(message) from error
+
+
+@contextlib.contextmanager
 def _renamed(temporary, path):
     try:
         yield
-        # Else a power failure may leave the name without the content.
+        # Without this, a power failure may leave the name but not the content.
         with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

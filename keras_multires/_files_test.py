@@ -1,10 +1,11 @@
 import pytest
 
+from keras_multires._files import explain_errors
 from keras_multires._files import replace_whole
 from keras_multires._files import write_whole
 
 
-def test_a_file_is_there_once_it_is_whole(tmp_path):
+def test_a_file_gets_its_name_when_it_is_complete(tmp_path):
     path = tmp_path / "file"
     with write_whole(path) as file:
         file.write(b"half of it, ")
@@ -15,7 +16,7 @@ def test_a_file_is_there_once_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_an_earlier_file_stays_if_the_new_one_is_not_finished(tmp_path, error):
+def test_an_earlier_file_stays_if_writing_the_new_one_fails(tmp_path, error):
     path = tmp_path / "file"
     path.write_bytes(b"earlier")
 
@@ -30,7 +31,7 @@ def test_an_earlier_file_stays_if_the_new_one_is_not_finished(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_opens_files_itself_gets_a_name_of_the_same_suffixes(tmp_path):
+def test_replace_whole_yields_a_path_with_the_suffixes_of_the_file(tmp_path):
     path = tmp_path / "file.weights.h5"
     path.write_bytes(b"earlier")
     with replace_whole(path) as temporary:
@@ -40,3 +41,24 @@ def test_what_opens_files_itself_gets_a_name_of_the_same_suffixes(tmp_path):
         assert path.read_bytes() == b"earlier"
     assert path.read_bytes() == b"later"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(KeyError("rows"), "'rows'"), (EOFError(), "EOFError")],
+)
+def test_an_error_in_a_damaged_file_becomes_a_value_error(error, message):
+    with (
+        pytest.raises(ValueError, match=f"Damaged: {message}") as caught,
+        explain_errors(lambda problem: f"Damaged: {problem}"),
+    ):
+        raise error
+    assert caught.value.__cause__ is error
+
+
+def test_an_interruption_is_not_called_damage():
+    with (
+        pytest.raises(KeyboardInterrupt),
+        explain_errors(lambda problem: f"Damaged: {problem}"),
+    ):
+        raise KeyboardInterrupt

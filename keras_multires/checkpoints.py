@@ -1,7 +1,7 @@
 """Checkpoints of the PyTorch code that the paper's authors published.
 
-A checkpoint is a dict of tensors by names, or a training's dictionary that
-holds one. Tensors differ from the weights here in layout alone.
+A checkpoint is a dict of tensors by name, or the dictionary of a training that
+contains one. Its tensors differ from the weights here only in their layout.
 """
 
 import io
@@ -12,15 +12,34 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_multires._files import explain_errors
 from keras_multires._files import write_whole
 from keras_multires._precision import at_least_float32
+from keras_multires._validation import check_layer
 from keras_multires._validation import check_path
+from keras_multires._validation import import_package
+from keras_multires._validation import require
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
 
+__all__ = ["load_pytorch_checkpoint", "save_pytorch_checkpoint"]
+
+_MUST_FIT = (
+    "The checkpoint does not fit `model`, whose arguments must be those of the "
+    "model that it was saved from."
+)
+_MUST_BE_SAFE = (
+    "Checkpoints of PyTorch are read by PyTorch 2.6 or later, since a file can "
+    "make earlier ones run code (CVE-2025-32434): pip install --upgrade torch."
+)
+_MUST_BE_FLOAT = (
+    "`model` must have weights of a floating dtype, neither quantised nor with "
+    "LoRA."
+)
+
 
 class _Layout(NamedTuple):
-    """How one published array holds the arrays of variables, and back."""
+    """How the arrays of some variables become one published array, and back."""
 
     join: Callable  # (*arrays) -> published array
     split: Callable  # published array -> (*arrays,)
@@ -32,7 +51,7 @@ _CONVOLUTION = _Layout(
     lambda kernel: kernel.T[..., None],
     lambda published: (published[..., 0].T,),
 )
-# In the order of a correlation, which is lag order reversed.
+# Published in the order of a correlation, which is lag order reversed.
 _FILTER = _Layout(
     lambda taps: taps[::-1].T[:, None],
     lambda published: (published[:, 0].T[::-1],),
@@ -41,12 +60,12 @@ _READOUT = _Layout(
     lambda memory, skip: np.vstack([memory, skip]).T,
     lambda published: (published.T[:-1], published.T[-1]),
 )
-# PyTorch counts the batches of a batch normalisation, Keras does not.
+# PyTorch counts the batches of a batch normalisation. Keras does not.
 _COUNT = _Layout(lambda: np.int64(0), lambda published: ())
 
 
 class _Entry(NamedTuple):
-    """A tensor of a checkpoint, and the variables that it holds."""
+    """A tensor of a checkpoint, and the variables whose values it holds."""
 
     name: str
     layout: _Layout
@@ -54,7 +73,7 @@ class _Entry(NamedTuple):
 
     def published_array(self):
         arrays = (
-            # NumPy knows no bfloat16. Of float64 nothing is to be lost.
+            # NumPy does not have bfloat16. float64 keeps its precision.
             ops.convert_to_numpy(ops.cast(v, at_least_float32(v.dtype)))
             for v in self.variables
         )
@@ -64,12 +83,12 @@ class _Entry(NamedTuple):
 def load_pytorch_checkpoint(model, path):
     """Sets the weights of a model to those of a published checkpoint.
 
-    The file may hold the weights alone, or as the entry `"model"` or
-    `"state_dict"` of a dictionary, whose other entries are ignored. Their names
-    may start with the `module.` of data-parallel training. Weights of any
-    floating dtype are cast to that of the model's.
+    The file holds the weights, or a dictionary with the weights in the entry
+    `"model"` or `"state_dict"`. Other entries are ignored. The names may start
+    with the `module.` of data-parallel training. Weights of any floating dtype
+    are cast to the dtype of the model's weights.
 
-    No code of the file is run. PyTorch is needed here, whatever the backend.
+    Code in the file is not run. PyTorch is needed on every backend.
 
     Args:
         model: A built `MultiresClassifier` or `MultiresDensityModel`, with the
@@ -78,17 +97,17 @@ def load_pytorch_checkpoint(model, path):
 
     Raises:
         ImportError: if PyTorch is not installed, or is older than 2.6.
-        OSError: if the file cannot be opened; `FileNotFoundError` if there is
-            none.
-        ValueError: if `path` is no path, `model` is no such model or not
-            built, the file is damaged or holds other objects than tensors, or
-            the names or shapes of its tensors are not those of the model. The
-            model is left as it was.
+        OSError: if the file cannot be opened. It is a `FileNotFoundError` if
+            the file does not exist.
+        ValueError: if `path` is not a path, `model` is not one of these models
+            or is not built, the file is damaged or holds objects other than
+            tensors, or the names or shapes of the tensors are not those of the
+            model. The model does not change.
 
     Example:
 
-    >>> model = keras_multires.models.MultiresClassifier.from_preset_config(
-    ...     "scifar"
+    >>> model = keras_multires.models.MultiresClassifier.from_preset(
+    ...     "scifar", load_weights=False
     ... )
     >>> keras_multires.checkpoints.load_pytorch_checkpoint(model, "scifar.pth")
 
@@ -100,7 +119,9 @@ def load_pytorch_checkpoint(model, path):
     path = check_path("path", path)
     torch = _import_torch()
     state = _read_state(torch, path)
-    _check_state(torch, entries, state, path)
+    misfits = list(_misfits(torch, entries, state))
+    received = "\n  ".join([f"path={str(path)!r}, with", *misfits])
+    require(not misfits, _MUST_FIT, received)
     assignments = []
     for entry in entries:
         if entry.variables:
@@ -115,11 +136,11 @@ def load_pytorch_checkpoint(model, path):
 def save_pytorch_checkpoint(model, path):
     """Writes the weights of a model as the published code does.
 
-    The file holds the weights alone, under the published names and in the
-    published shapes, in float32, or in float64 where the model's are. It is
-    there whole or not at all: an earlier file stays as it was after an error.
+    The file holds only the weights, with the published names and shapes, in
+    float32, or in float64 if the model has float64 weights. It is written
+    completely or not at all: after an error, an earlier file is unchanged.
 
-    PyTorch is needed here, whatever the backend.
+    PyTorch is needed on every backend.
 
     Args:
         model: A built `MultiresClassifier` or `MultiresDensityModel`.
@@ -128,14 +149,15 @@ def save_pytorch_checkpoint(model, path):
     Raises:
         ImportError: if PyTorch is not installed, or is older than 2.6.
         OSError: if the file cannot be written.
-        ValueError: if `path` is no path, or `model` is no such model or not
-            built.
+        ValueError: if `path` is not a path, or if `model` is not one of these
+            models or is not built.
 
     Example:
 
-    >>> model = keras_multires.models.MultiresClassifier(
-    ...     num_classes=10, length=64, input_channels=1
+    >>> backbone = keras_multires.models.MultiresNet(
+    ...     hidden_dim=64, num_layers=2, length=64, input_channels=1
     ... )
+    >>> model = keras_multires.models.MultiresClassifier(backbone, 10)
     >>> keras_multires.checkpoints.save_pytorch_checkpoint(model, "model.pth")
 
     Reference:
@@ -146,14 +168,14 @@ def save_pytorch_checkpoint(model, path):
     path = check_path("path", path)
     torch = _import_torch()
     state = {
-        # A copy: PyTorch takes no array with a negative stride.
+        # A copy, since PyTorch does not accept negative strides.
         entry.name: torch.from_numpy(
             np.array(entry.published_array(), order="C")
         )
         for entry in entries
     }
-    # Not `torch.save` to the file itself: of a full disk it makes a
-    # `RuntimeError` of its own that does not tell so.
+    # `torch.save` does not write the file itself: on a full disk it would raise
+    # a `RuntimeError` that does not say so.
     content = io.BytesIO()
     torch.save(state, content)
     with write_whole(path) as file:
@@ -161,47 +183,32 @@ def save_pytorch_checkpoint(model, path):
 
 
 def _import_torch():
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            "Checkpoints of PyTorch are read and written by PyTorch, which may "
-            "stand beside another backend: pip install torch"
-        ) from error
+    torch = import_package(
+        "torch",
+        "Checkpoints of PyTorch are read and written by PyTorch, on every "
+        "backend",
+    )
     if torch.__version__ < (2, 6):
-        raise ImportError(
-            "Checkpoints of PyTorch are read by PyTorch 2.6 or later, since a "
-            "file can make earlier ones run code (CVE-2025-32434): pip install "
-            f"--upgrade torch. Received: torch {torch.__version__}"
-        )
+        received = f"Received: torch {torch.__version__}"
+        raise ImportError(f"{_MUST_BE_SAFE} {received}")
     return torch
 
 
 def _entries(model):
     """The entries of a model's checkpoint, in the published order."""
-    kinds = (MultiresClassifier, MultiresDensityModel)
-    if not isinstance(model, kinds) or not model.built:
-        raise ValueError(
-            "`model` must be a `MultiresClassifier` or `MultiresDensityModel` "
-            "that is built: call it on inputs, or its `build` with their "
-            f"shape, first. Received: model={model!r}"
-        )
+    check_layer(model, MultiresClassifier, MultiresDensityModel, name="model")
     backbone = model.backbone
     blocks = list(enumerate(backbone.blocks))
     entries = []
 
     def add(name, layout, *variables):
-        for variable in variables:
-            # With LoRA, a kernel is no variable but a sum.
-            if not (
-                isinstance(variable, keras.Variable)
-                and keras.backend.is_float_dtype(variable.dtype)
-            ):
-                raise ValueError(
-                    "`model` must have weights of a floating dtype, neither "
-                    f"quantised nor with LoRA. Received: for {name} a "
-                    f"{type(variable).__name__} of dtype {variable.dtype}"
-                )
+        for weight in variables:
+            # With LoRA, a kernel is a sum and not a variable.
+            is_variable = isinstance(weight, keras.Variable)
+            is_float = keras.backend.is_float_dtype(weight.dtype)
+            kind = type(weight).__name__
+            received = f"for {name} a {kind} of dtype {weight.dtype}"
+            require(is_variable and is_float, _MUST_BE_FLOAT, received)
         entries.append(_Entry(name, layout, variables))
 
     def add_dense(name, layout, dense):
@@ -238,10 +245,10 @@ def _entries(model):
 
 
 class _Ignored:
-    """Stands for a NumPy value in the file, and for what makes it.
+    """Replaces NumPy values in the file, and the functions that make them.
 
-    Of such are the scores in a training's dictionary, say. They are not needed,
-    and so NumPy need not be trusted with them.
+    Such values are the scores in the dictionary of a training, for example.
+    They are not needed, so NumPy's code does not have to be trusted with them.
     """
 
     def __init__(self, *arguments):
@@ -266,72 +273,61 @@ _IGNORED = [
 
 
 def _read_state(torch, path):
-    """The objects of a checkpoint by names without `module.`."""
-    # Not in the `try`: a file that may not be read is no damaged file.
-    with open(path, "rb") as file:
-        try:
-            with torch.serialization.safe_globals(_IGNORED):
-                state = torch.load(file, map_location="cpu", weights_only=True)
-        # A damaged file raises errors of half a dozen modules.
-        except Exception as error:
-            raise ValueError(
+    """The objects of a checkpoint, as a dict by names without `module.`."""
+    with (
+        open(path, "rb") as file,
+        explain_errors(
+            lambda _: (
                 "The file is no checkpoint of PyTorch, is damaged, or holds "
                 "objects other than tensors, numbers and strings, which are "
                 f"not read since they may run code: {path}. Get it again; or, "
                 "where it comes from someone you trust, write with PyTorch its "
                 "state dict alone to another file."
-            ) from error
+            )
+        ),
+        torch.serialization.safe_globals(_IGNORED),
+    ):
+        state = torch.load(file, map_location="cpu", weights_only=True)
     for name in ("model", "state_dict"):
         if isinstance(state, dict) and isinstance(state.get(name), dict):
             state = state[name]
-    if not isinstance(state, dict):
-        raise ValueError(
-            f"The file holds no dict of tensors: {path}. Write it with "
-            "`torch.save(model.state_dict(), path)`. Received: an object of "
-            f"type {type(state).__name__}"
-        )
+    expected = f"The file holds no dict of tensors: {path}. Write it with "
+    expected += "`torch.save(model.state_dict(), path)`."
+    received = f"an object of type {type(state).__name__}"
+    require(isinstance(state, dict), expected, received)
     names = list(map(str, state))
     if all(name.startswith("module.") for name in names):
         names = [name.removeprefix("module.") for name in names]
     return dict(zip(names, state.values(), strict=True))
 
 
-def _check_state(torch, entries, state, path):
-    """Raises a `ValueError` unless names, shapes and dtypes are the model's."""
-    expected = {entry.name: entry.published_array().shape for entry in entries}
-    optional = {entry.name for entry in entries if not entry.variables}
-    faults = [
-        f"missing: {name}, expected {shape}"
-        for name, shape in expected.items()
-        if name not in state and name not in optional
-    ]
-    for name, value in state.items():
-        received = f"received {type(value).__name__}"
-        if isinstance(value, torch.Tensor):
-            received = f"received {tuple(value.shape)}"
-        if name not in expected:
-            faults.append(f"unexpected: {name}, {received}")
-        elif name in optional:
-            pass
-        elif not isinstance(value, torch.Tensor):
-            faults.append(f"not a tensor: {name}, {received}")
-        elif tuple(value.shape) != expected[name]:
-            faults.append(
-                f"of another shape: {name}, expected {expected[name]}, "
-                f"{received}"
+def _misfits(torch, entries, state):
+    """Yields what is wrong with names, shapes and dtypes of a checkpoint."""
+    shapes = {entry.name: entry.published_array().shape for entry in entries}
+    # Counts of batches are not needed, so they may be missing or anything.
+    unused = {entry.name for entry in entries if not entry.variables}
+    for name in {**shapes, **state}:
+        if name in unused:
+            continue
+        shape, value = shapes.get(name), state.get(name)
+        is_tensor = isinstance(value, torch.Tensor)
+        found = tuple(value.shape) if is_tensor else type(value).__name__
+        if name not in state:
+            yield f"missing: {name}, expected {shape}"
+        elif name not in shapes:
+            yield f"unexpected: {name}, received {found}"
+        elif not is_tensor:
+            yield f"not a tensor: {name}, received {found}"
+        elif found != shape:
+            yield (
+                f"of another shape: {name}, expected {shape}, received {found}"
             )
-        elif (
-            not value.is_floating_point()
-            or value.layout != torch.strided
-            or value.is_meta
-        ):
-            faults.append(
+        elif not (value.is_floating_point() and _is_dense(torch, value)):
+            yield (
                 f"not a dense tensor of floats: {name}, received "
                 f"{value.dtype}, {value.layout}, on {value.device}"
             )
-    if faults:
-        raise ValueError(
-            "The checkpoint does not fit `model`, whose arguments must be "
-            "those of the model that it was saved from. Received: "
-            f"path={str(path)!r}, with\n  " + "\n  ".join(faults)
-        )
+
+
+def _is_dense(torch, tensor):
+    return tensor.layout == torch.strided and not tensor.is_meta

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from conftest import GOLDEN
 from keras_multires.checkpoints import load_pytorch_checkpoint
 from keras_multires.checkpoints import save_pytorch_checkpoint
 from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
+from testing.paths import GOLDEN
 
 torch = pytest.importorskip("torch")
 
@@ -26,37 +27,38 @@ PUBLISHED = (
 )
 
 
+# The published density model has these options in each block.
+DENSITY = {"output_projection": True, "independent_skip": True}
+
+
 @pytest.fixture(scope="module", params=PUBLISHED)
 def published(request, golden):
     """A new model, the path of its checkpoint, and its arrays."""
     config, arrays = golden(request.param)
     config.pop("pooling", None)
-    is_classifier = request.param.startswith("classifier")
-    kind = MultiresClassifier if is_classifier else MultiresDensityModel
-    return kind(**config), GOLDEN / f"{request.param}.pth", arrays
+    if request.param.startswith("classifier"):
+        num_classes = config.pop("num_classes")
+        model = MultiresClassifier(MultiresNet(**config), num_classes)
+    else:
+        num_mixtures = config.pop("num_mixtures")
+        backbone = MultiresNet(**config, **DENSITY)
+        model = MultiresDensityModel(backbone, num_mixtures)
+    return model, GOLDEN / f"{request.param}.pth", arrays
 
 
-def small_classifier(**options):
-    return MultiresClassifier(
-        **{
-            "num_classes": 3,
-            "length": 16,
-            "input_channels": 2,
-            "hidden_dim": 4,
-            "num_layers": 1,
-            **options,
-        }
-    )
+def small_classifier(num_classes=3, **options):
+    sizes = {"length": 16, "input_channels": 2, "num_layers": 1}
+    backbone = MultiresNet(hidden_dim=4, **{**sizes, **options})
+    return MultiresClassifier(backbone, num_classes, dtype=options.get("dtype"))
 
 
 def small_density_model(**options):
-    return MultiresDensityModel(
-        16, 1, num_mixtures=2, hidden_dim=4, num_layers=2, **options
-    )
+    backbone = MultiresNet(4, 2, 16, input_channels=1, **DENSITY, **options)
+    return MultiresDensityModel(backbone, num_mixtures=2)
 
 
 def fill(model, seed=0):
-    """Random weights, of those too that start at zero or one."""
+    """Sets all weights to random values, even those that start at 0 or 1."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "seed" not in weight.name:
@@ -168,7 +170,9 @@ def write(path, content, **options):
 
 @pytest.mark.parametrize("new_format", [True, False])
 @pytest.mark.parametrize("entry", ["model", "state_dict"])
-def test_a_training_is_read_for_its_weights_alone(entry, new_format, tmp_path):
+def test_only_the_weights_of_a_training_checkpoint_are_read(
+    entry, new_format, tmp_path
+):
     model = small_classifier(normalization="batch")
     fill(model)
     expected = values(model)
@@ -196,7 +200,7 @@ def test_a_training_is_read_for_its_weights_alone(entry, new_format, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
-def test_weights_of_other_precision_are_cast(dtype, tmp_path):
+def test_weights_of_another_precision_are_cast(dtype, tmp_path):
     model = small_classifier()
     fill(model)
     dtype = getattr(torch, dtype)
@@ -212,7 +216,7 @@ def test_weights_of_other_precision_are_cast(dtype, tmp_path):
     assert_same(model, expected)
 
 
-def test_values_that_are_not_finite_are_weights_like_others(tmp_path):
+def test_weights_may_be_infinite_or_nan(tmp_path):
     model = small_classifier()
     model.head.bias.assign([np.nan, np.inf, -np.inf])
     path = tmp_path / "model.pth"
@@ -285,7 +289,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_what_does_not_fit_is_listed_and_changes_nothing(name, tmp_path):
+def test_tensors_that_do_not_fit_are_listed_and_not_loaded(name, tmp_path):
     change, messages = MISFITS[name]
     model = small_classifier()
     path = tmp_path / "model.pth"
@@ -322,11 +326,11 @@ def test_a_checkpoint_of_other_arguments_is_refused(
     for message in [FIT, *messages]:
         with pytest.raises(ValueError, match=message) as error:
             load_pytorch_checkpoint(model, path)
-        # It is not needed.
+        # This tensor is not needed.
         assert "num_batches_tracked" not in str(error.value)
 
 
-def test_each_kind_of_model_refuses_the_checkpoint_of_the_other(tmp_path):
+def test_a_checkpoint_of_the_other_kind_of_model_is_refused(tmp_path):
     path = tmp_path / "model.pth"
     save_pytorch_checkpoint(small_density_model(), path)
     with pytest.raises(ValueError, match=r"missing: output_mapping.weight"):
@@ -337,7 +341,7 @@ def test_each_kind_of_model_refuses_the_checkpoint_of_the_other(tmp_path):
 
 
 class Trap:
-    """A pickle of it makes a file where it is read."""
+    """Its pickle creates a file when it is read."""
 
     def __init__(self, path):
         self.path = path
@@ -347,8 +351,8 @@ class Trap:
 
 
 @pytest.mark.parametrize("kind", ["alone", "nested", "pickle", "legacy"])
-def test_nothing_in_a_file_is_run(kind, tmp_path, monkeypatch):
-    # By which PyTorch can be told to run it all the same.
+def test_code_in_a_file_is_not_run(kind, tmp_path, monkeypatch):
+    # This variable tells PyTorch to run the code anyway.
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     model = small_classifier()
     state = state_of(model, tmp_path)
@@ -366,7 +370,7 @@ def test_nothing_in_a_file_is_run(kind, tmp_path, monkeypatch):
     assert str(path) in str(error.value)
     assert not trace.exists()
     assert_same(model, expected)
-    # The trap does work.
+    # Without the protection, the code runs.
     if kind == "pickle":
         pickle.loads(path.read_bytes())
     else:
@@ -374,7 +378,7 @@ def test_nothing_in_a_file_is_run(kind, tmp_path, monkeypatch):
     assert trace.exists()
 
 
-def test_what_is_no_checkpoint_is_an_error_with_the_remedy(tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_an_error_with_a_remedy(tmp_path):
     model = small_classifier()
     path = tmp_path / "model.pth"
     save_pytorch_checkpoint(model, path)
@@ -399,7 +403,7 @@ def test_a_file_without_a_dict_is_refused(content, tmp_path):
         load_pytorch_checkpoint(small_classifier(), path)
 
 
-def test_a_missing_file_is_not_called_damaged(tmp_path):
+def test_a_missing_file_is_a_file_not_found_error(tmp_path):
     path = tmp_path / "none.pth"
     with pytest.raises(FileNotFoundError, match=r"none\.pth"):
         load_pytorch_checkpoint(small_classifier(), path)
@@ -413,7 +417,7 @@ def test_other_models_are_refused(function, tmp_path):
     for model in (
         None,
         keras.Sequential([keras.layers.Dense(1)]),
-        MultiresCausalLM(5, 16, hidden_dim=4, num_layers=1),
+        MultiresCausalLM(MultiresNet(4, 1, 16, vocabulary_size=5)),
         small_classifier(input_channels=None),
     ):
         with pytest.raises(ValueError, match=r"`model` must be a .* is built"):
@@ -459,7 +463,9 @@ def test_an_earlier_file_stays_if_the_new_one_cannot_be_written(
 @pytest.mark.parametrize(
     "function", [load_pytorch_checkpoint, save_pytorch_checkpoint]
 )
-def test_without_a_safe_pytorch_the_error_names_it(function, monkeypatch):
+def test_an_old_or_missing_pytorch_is_an_error_that_names_it(
+    function, monkeypatch
+):
     model = small_classifier()
     version = torch.torch_version.TorchVersion("2.5.1+cpu")
     with monkeypatch.context() as patch:

@@ -1,3 +1,5 @@
+"""Probability distributions of pixels."""
+
 import math
 import numbers
 
@@ -12,24 +14,27 @@ from keras_multires._validation import check_pixels
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_seed
 from keras_multires._validation import check_tensor
+from keras_multires._validation import require
 
-# Between the values of two neighbouring bytes, mapped to [-1, 1].
+__all__ = ["DiscretizedLogisticMixture", "draw_noise", "num_parameters"]
+
+# Distance between the values of neighbouring bytes, mapped to [-1, 1].
 _BIN_WIDTH = 2 / 255
 _MIN_LOG_SCALE = -7.0
-# Beyond it parameters count as this number: sums of them stay finite.
-_LARGEST = 1e30
-# Bins of less probability take the density in their middle instead, as the
-# published code does. It is no worse an approximation of a probability, and
-# part of what the loss is compared by.
+# Parameters are clipped to this magnitude, so that sums of them stay finite.
+_MAX_PARAMETER_MAGNITUDE = 1e30
+# Bins of a lower probability take the density at their middle times their
+# width instead. The published code does the same, so losses stay comparable,
+# and the approximation is no worse.
 _MIN_BIN_LOG_PROBABILITY = math.log(1e-5)
 
 
 def num_parameters(channels, num_mixtures):
-    """Numbers that describe a mixture of discretised logistics.
+    """Number of parameters of a mixture of discretised logistics.
 
     Args:
         channels: 1 or 3.
-        num_mixtures: Integer, the components.
+        num_mixtures: Integer, number of components.
 
     Returns:
         Integer, `3 * num_mixtures` for one channel and `10 * num_mixtures` for
@@ -45,7 +50,7 @@ def num_parameters(channels, num_mixtures):
 
 
 def draw_noise(shape, seed=None):
-    """Uniform random numbers between 0 and 1, and neither of them.
+    """Uniform random numbers between 0 and 1, both excluded.
 
     Args:
         shape: Tuple of integers.
@@ -55,51 +60,50 @@ def draw_noise(shape, seed=None):
         float32 tensor of this shape.
 
     Raises:
-        ValueError: if `shape` is no tuple of integers of at least 0, or
+        ValueError: if `shape` is not a tuple of integers of at least 0, or
             `keras.random` does not take `seed`.
     """
-    if not isinstance(shape, (tuple, list)):
-        raise ValueError(
-            "`shape` must be a tuple of integers of at least 0. "
-            f"Received: shape={shape!r}"
-        )
-    for size in shape:
-        if not ops.is_tensor(size):  # as in a graph of TensorFlow
-            check_integer("shape", size, 0)
-    if not isinstance(seed, keras.random.SeedGenerator):
-        seed = check_seed("seed", seed)
-    # Both have an infinite logarithm.
+    expected = "`shape` must be a tuple of integers of at least 0."
+    require(isinstance(shape, (tuple, list)), expected, shape=shape)
+    shape = tuple(
+        # In a graph of TensorFlow, a size may be a tensor.
+        size if ops.is_tensor(size) else check_integer("shape", size, 0)
+        for size in shape
+    )
+    seed = check_seed("seed", seed)
+    # The logarithms that follow are infinite at 0 and at 1.
     return keras.random.uniform(
         shape, 1e-6, 1 - 1e-6, dtype="float32", seed=seed
     )
 
 
 class DiscretizedLogisticMixture:
-    """Mixture of discretised logistics, over pixels of one or three channels.
+    """Mixture of discretised logistics over pixels of one or three channels.
 
-    A pixel's value `x`, one of the 256 of a byte mapped to [-1, 1], has the
-    probability that a mixture of logistics gives to its bin, `x - 1/255` to
-    `x + 1/255`; the outermost bins are open. With the mixture's weights `pi`,
-    the means `m` and the scales `s`:
+    A pixel has one of the 256 values `x` of a byte, mapped to [-1, 1]. Its
+    probability is that of its bin, `x - 1/255` to `x + 1/255`, under a mixture
+    of logistic distributions. The outermost bins are open. With the weights
+    `pi`, the means `m` and the scales `s` of the mixture:
 
         P(x) = sum_i pi_i (sigma((x + 1/255 - m_i) / s_i)
                            - sigma((x - 1/255 - m_i) / s_i))
 
-    Of three channels, in one component, the mean of green is shifted by the
-    value of red times a coefficient, and that of blue by those of red and
-    green: `P(red, green, blue) = sum_i pi_i P_i(red) P_i(green | red)
-    P_i(blue | red, green)`.
+    With three channels, each component shifts the mean of green by a
+    coefficient times the value of red, and the mean of blue by coefficients
+    times the values of red and green: `P(red, green, blue) =
+    sum_i pi_i P_i(red) P_i(green | red) P_i(blue | red, green)`.
 
-    All is computed in float32 at least.
+    Everything is computed in float32 or a higher precision.
 
     Args:
         parameters: Float tensor `(..., num_parameters(channels,
-            num_mixtures))`. For one channel the logits of the weights, the
-            means and the logarithms of the scales, `num_mixtures` of each. For
-            three the logits of the weights, then for red, green and blue in
-            turn the means, the logarithms of the scales and what becomes a
-            coefficient by tanh: of red in green, of red in blue, and of green
-            in blue. Logarithms of scales below -7 are taken for -7.
+            num_mixtures))`. For one channel, it holds the logits of the
+            weights, the means and the logarithms of the scales, `num_mixtures`
+            of each. For three channels, it holds the logits of the weights,
+            then for red, green and blue in turn the means, the logarithms of
+            the scales, and numbers whose tanh is a coefficient: of red in the
+            mean of green, of red in the mean of blue, and of green in the mean
+            of blue. A logarithm of a scale below -7 counts as -7.
         channels: 1 or 3.
 
     Raises:
@@ -124,21 +128,24 @@ class DiscretizedLogisticMixture:
         per_component = num_parameters(channels, 1)
         channels = int(channels)
         parameters = check_tensor("parameters", parameters)
-        size = parameters.shape[-1] if len(parameters.shape) else None
-        if size is None or size == 0 or size % per_component:
-            raise ValueError(
-                f"The last axis of `parameters` must have a multiple of "
-                f"{per_component} entries for {channels} "
-                f"channel{'s' * (channels > 1)}. "
-                f"Received: parameters.shape={tuple(parameters.shape)}"
-            )
+        shape = tuple(parameters.shape)
+        size = shape[-1] if shape else None
+        expected = (
+            f"The last axis of `parameters` must have a multiple of "
+            f"{per_component} entries for {channels} "
+            f"channel{'s' * (channels > 1)}."
+        )
+        is_multiple = size and size % per_component == 0
+        require(is_multiple, expected, f"parameters.shape={shape}")
         self.channels = channels
         self.num_mixtures = size // per_component
         self.precision = at_least_float32(
             keras.backend.standardize_dtype(parameters.dtype)
         )
         parameters = ops.clip(
-            ops.cast(parameters, self.precision), -_LARGEST, _LARGEST
+            ops.cast(parameters, self.precision),
+            -_MAX_PARAMETER_MAGNITUDE,
+            _MAX_PARAMETER_MAGNITUDE,
         )
         self.logits = parameters[..., : self.num_mixtures]  # (..., component)
         rest = ops.reshape(
@@ -157,15 +164,15 @@ class DiscretizedLogisticMixture:
             values: Float tensor `(..., channels)`, in [-1, 1].
 
         Returns:
-            Float tensor `(...)`, in nats, of a pixel's channels together.
+            Float tensor `(...)`, the logarithm of the joint probability of the
+            channels, in nats.
 
         Raises:
             ValueError: if the values do not have the shape of the parameters
-                with the channels as last axis or, where they are known, are
-                outside [-1, 1].
+                with the channels as last axis, or are known and outside
+                [-1, 1].
         """
-        values = check_tensor("values", values, cast_to=self.precision)
-        self._check_shape("values", values, self.channels)
+        values = self._fitting_tensor("values", values, self.channels)
         check_pixels("values", values)
         log_probs = self._bin_log_probs(
             ops.expand_dims(values, -1), self._shifted_means(values)
@@ -173,27 +180,28 @@ class DiscretizedLogisticMixture:
         weights = ops.log_softmax(self.logits, axis=-1)
         return ops.logsumexp(ops.sum(log_probs, axis=-2) + weights, axis=-1)
 
-    def _check_shape(self, name, tensor, size):
-        """Raises a `ValueError` unless a tensor fits the parameters."""
+    def _fitting_tensor(self, name, value, size):
+        """The value as a tensor `(..., size)` that fits the parameters."""
+        tensor = check_tensor(name, value, cast_to=self.precision)
         shape = tuple(tensor.shape)
         batch_shape = tuple(self.logits.shape)[:-1]
-        # Axes of size 1, or that are not there, count as any size.
+        # As in broadcasting, an axis of size 1 or a missing one fits any size.
         pairs = zip(shape[-2::-1], batch_shape[::-1], strict=False)
-        if shape[-1:] != (size,) or any(
-            a != b and not {a, b} & {1, None} for a, b in pairs
-        ):
-            raise ValueError(
-                f"The last axis of `{name}` must have {size} "
-                f"{'entry' if size == 1 else 'entries'}, and the others those "
-                f"of the parameters, {batch_shape}. "
-                f"Received: {name}.shape={shape}"
-            )
+        fits = all(a == b or {a, b} & {1, None} for a, b in pairs)
+        expected = (
+            f"The last axis of `{name}` must have {size} "
+            f"{'entry' if size == 1 else 'entries'}, and the others those "
+            f"of the parameters, {batch_shape}."
+        )
+        is_right = fits and shape[-1:] == (size,)
+        require(is_right, expected, f"{name}.shape={shape}")
+        return tensor
 
     def mean(self):
-        """Mean of the mixture of logistics, before it is discretised.
+        """Mean of the mixture of logistics before discretisation.
 
         Returns:
-            Float tensor `(..., channels)`, limited to [-1, 1].
+            Float tensor `(..., channels)`, clipped to [-1, 1].
         """
         weights = ops.softmax(self.logits, axis=-1)
         means = [self.means[..., 0, :]]
@@ -207,7 +215,7 @@ class DiscretizedLogisticMixture:
 
     @property
     def noise_shape(self):
-        """Shape of the noise that `sample_by_noise` takes."""
+        """Shape of the noise that `sample_by_noise` needs."""
         batch_shape = ops.shape(self.logits)[:-1]
         return (*batch_shape, self.num_mixtures + self.channels)
 
@@ -218,8 +226,8 @@ class DiscretizedLogisticMixture:
             seed: Integer, `keras.random.SeedGenerator` or None, as in
                 `keras.random`.
             temperature: Positive float. The logits of the weights are divided
-                by it, and the scales multiplied: below 1, the likely becomes
-                likelier.
+                by it and the scales are multiplied by it. Below 1, likely
+                pixels are drawn even more often.
 
         Returns:
             Float tensor `(..., channels)` of the 256 values in [-1, 1].
@@ -233,11 +241,11 @@ class DiscretizedLogisticMixture:
         return self.sample_by_noise(noise, temperature)
 
     def sample_by_noise(self, noise, temperature=1.0):
-        """The pixels that follow from noise, for loops that are compiled.
+        """Turns noise into pixels, for loops that are compiled.
 
         Args:
             noise: Float tensor of the shape `noise_shape`, uniform between 0
-                and 1 and neither of them, such as `draw_noise` gives.
+                and 1, both excluded. `draw_noise` draws it.
             temperature: Positive scalar, as in `sample`.
 
         Returns:
@@ -245,19 +253,19 @@ class DiscretizedLogisticMixture:
 
         Raises:
             ValueError: if `noise` does not have that shape, or `temperature`
-                is no positive scalar.
+                is not a positive scalar.
         """
-        noise = check_tensor("noise", noise, cast_to=self.precision)
-        self._check_shape("noise", noise, self.noise_shape[-1])
+        noise = self._fitting_tensor("noise", noise, self.noise_shape[-1])
         if isinstance(temperature, (numbers.Real, np.bool_)):
             check_positive("temperature", temperature)
         temperature = check_tensor(
             "temperature", temperature, (), cast_to=self.precision
         )
-        # The largest of logits with Gumbel noise is a draw by their softmax.
+        # The index of the largest logit plus Gumbel noise has the probabilities
+        # of the softmax.
         gumbel = -ops.log(-ops.log(noise[..., : self.num_mixtures]))
         component = ops.argmax(self.logits / temperature + gumbel, axis=-1)
-        # PyTorch's `one_hot` looks at the values, which a graph has none of.
+        # PyTorch's `one_hot` reads the values, which are unknown in a graph.
         is_drawn = ops.equal(
             ops.expand_dims(component, -1),
             ops.arange(self.num_mixtures, dtype=component.dtype),
@@ -276,15 +284,15 @@ class DiscretizedLogisticMixture:
             mean = drawn(
                 self.means[..., channel, :] + self._shift(earlier, channel)
             )
-            # To the middle of its bin; the outermost ones are open.
+            # To the middle of its bin. The outermost bins are open.
             value = ops.clip(mean + temperature * scale * logistic, -1.0, 1.0)
             value = ops.round((value + 1) * 127.5) / 127.5 - 1
-            # A compiler that multiplies by 1 / 127.5 gets beyond 1.
+            # Compilers that multiply by 1 / 127.5 exceed 1 by rounding.
             values.append(ops.clip(value, -1.0, 1.0))
         return ops.stack(values, axis=-1)
 
     def _shift(self, earlier, channel):
-        """What the values of earlier channels add to the mean of a channel.
+        """Shift of the mean of a channel by the values of earlier channels.
 
         Args:
             earlier: List of tensors `(..., 1 or component)`, red first.
@@ -292,7 +300,7 @@ class DiscretizedLogisticMixture:
         """
         if channel == 0:
             return 0.0
-        first = channel - 1  # of the coefficients of this channel
+        first = channel - 1  # index of the first coefficient of this channel
         return sum(
             self.coefficients[..., first + index, :] * value
             for index, value in enumerate(earlier)
@@ -309,11 +317,11 @@ class DiscretizedLogisticMixture:
         )
 
     def _bin_log_probs(self, values, means):
-        """Log-probability of each channel by each component.
+        """Log-probability of each channel under each component.
 
-        With `a` and `b` the ends of a bin in units of the scale, and `d` their
-        distance, `sigma(b) - sigma(a) = sigma(b) sigma(-a) (1 - exp(-d))`:
-        no difference of numbers that are nearly equal.
+        Let `a` and `b` be the ends of a bin in units of the scale, and `d`
+        their distance. The identity `sigma(b) - sigma(a) = sigma(b) sigma(-a)
+        (1 - exp(-d))` avoids the difference of two nearly equal numbers.
         """
         half = _BIN_WIDTH / 2
         inverse_scales = ops.exp(-self.log_scales)
@@ -322,7 +330,7 @@ class DiscretizedLogisticMixture:
         lower = middle - inverse_scales * half
         log_below_upper = -ops.softplus(-upper)
         log_above_lower = -ops.softplus(lower)
-        # log(1 - exp(-d)); of a small d, its series.
+        # log(1 - exp(-d)), by its series if d is small.
         log_width = math.log(_BIN_WIDTH) - self.log_scales
         is_wide = log_width > math.log(1e-3)
         width = ops.exp(log_width)
@@ -331,8 +339,8 @@ class DiscretizedLogisticMixture:
             is_wide, ops.log(-ops.expm1(-wide)), log_width - width / 2
         )
         exact = log_below_upper + log_above_lower + log_mass
-        # The density is even, and its logarithm without a difference of
-        # large numbers for an argument that is not positive.
+        # The density is even. For arguments of at most 0, its logarithm does
+        # not need a difference of large numbers.
         distance = -ops.abs(middle)
         density = distance - 2 * ops.softplus(distance) + log_width
         inner = ops.where(exact > _MIN_BIN_LOG_PROBABILITY, exact, density)

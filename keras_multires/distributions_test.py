@@ -24,14 +24,14 @@ def log_prob(parameters, values):
 
 
 def bin_probabilities(mean, log_scale):
-    """Of the 256 values by one logistic, in float64: `(256,)`."""
+    """Probabilities of the 256 values under one logistic, in float64."""
     edges = (VALUES[1:] + VALUES[:-1]) / 2
     below = expit((edges - mean) / np.exp(max(log_scale, -7.0)))
     return np.diff([0, *below, 1])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_probabilities_of_one_channel_are_those_of_the_bins(seed):
+def test_probabilities_of_one_channel_match_the_bins(seed):
     parameters = random_parameters((), 1, 3, seed)
     logits, means, log_scales = np.split(parameters.astype("float64"), 3)
     expected = softmax(logits) @ [
@@ -46,7 +46,7 @@ def test_probabilities_of_one_channel_are_those_of_the_bins(seed):
     np.testing.assert_allclose(received.sum(), 1, atol=1e-4)
 
 
-def test_probabilities_of_three_channels_are_products_within_components():
+def test_components_multiply_the_probabilities_of_three_channels():
     parameters = random_parameters((), 3, 2)
     logits, rest = parameters[:2], parameters[2:].astype("float64")
     (red, green, blue) = rest.reshape(3, 3, 2)
@@ -74,7 +74,7 @@ def test_probabilities_of_three_channels_are_products_within_components():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e3, 1e20, 3e38])
-def test_no_finite_parameters_give_nan(channels, scale):
+def test_finite_parameters_never_give_nan(channels, scale):
     rng = np.random.default_rng(0)
     shape = (50, num_parameters(channels, 5))
     parameters = (scale * rng.uniform(-1, 1, size=shape)).astype("float32")
@@ -86,7 +86,7 @@ def test_no_finite_parameters_give_nan(channels, scale):
         assert (abs(sample) <= 1).all()
 
 
-def test_half_precision_is_computed_in_float32():
+def test_half_precision_parameters_are_computed_in_float32():
     parameters = random_parameters((20,), 3, 4)
     values = np.random.default_rng(0).choice(VALUES, size=(20, 3))
     half = ops.cast(parameters, "bfloat16")
@@ -97,7 +97,7 @@ def test_half_precision_is_computed_in_float32():
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
-def test_samples_have_the_probabilities_of_the_bins(temperature):
+def test_samples_follow_the_probabilities_of_the_bins(temperature):
     parameters = np.float32([0.3, -0.3, -0.5, 0.4, -3.0, -2.0])
     mixture = DiscretizedLogisticMixture(np.tile(parameters, (40_000, 1)), 1)
     sample = ops.convert_to_numpy(mixture.sample(0, temperature))
@@ -109,13 +109,13 @@ def test_samples_have_the_probabilities_of_the_bins(temperature):
         bin_probabilities(mean, log_scale + np.log(temperature))
         for mean, log_scale in zip(parameters[2:4], parameters[4:], strict=True)
     ]
-    # Kolmogorov and Smirnov: beyond it once in a thousand times.
+    # Kolmogorov-Smirnov test: a correct sampler fails once in 1000 seeds.
     counts = np.bincount(places, minlength=256) / len(places)
     assert abs(np.cumsum(counts - expected)).max() < 1.95 / 40_000**0.5
 
 
 def test_samples_of_three_channels_depend_on_each_other():
-    # Narrow, with green = red and blue = -red + 0.5 green.
+    # Narrow scales, with green = red and blue = -red + 0.5 green.
     coefficients = np.arctanh([0.99, -0.99, 0.5])
     rest = [
         (0.0, log_scale, c)
@@ -132,9 +132,9 @@ def test_samples_of_three_channels_depend_on_each_other():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_mean_is_that_of_samples(channels):
+def test_the_mean_matches_the_mean_of_samples(channels):
     parameters = random_parameters((4,), channels, 3, scale=0.3)
-    # Narrow and in the middle, so that the ends cut nothing off.
+    # Narrow and central, so that clipping to [-1, 1] changes nothing.
     for channel in range(channels):
         first = 3 + 3 * (3 if channels == 3 else 2) * channel
         parameters[:, first : first + 3] *= 0.3
@@ -149,7 +149,7 @@ def test_the_mean_is_that_of_samples(channels):
     )
 
 
-def test_a_seed_gives_the_same_samples():
+def test_the_same_seed_draws_the_same_samples():
     mixture = DiscretizedLogisticMixture(random_parameters((50,), 3, 2), 3)
     first, again, other = (
         ops.convert_to_numpy(mixture.sample(seed)) for seed in (1, 1, 2)
@@ -164,26 +164,26 @@ def test_a_seed_gives_the_same_samples():
 
 
 @pytest.mark.parametrize("channels", [0, 2, "3", None])
-def test_another_number_of_channels_is_an_error(channels):
+def test_other_numbers_of_channels_are_refused(channels):
     with pytest.raises(ValueError, match="`channels` must be 1 or 3"):
         DiscretizedLogisticMixture(np.zeros((2, 30)), channels)
 
 
 @pytest.mark.parametrize(("size", "channels"), [(0, 1), (4, 1), (15, 3)])
-def test_parameters_that_do_not_fit_are_an_error(size, channels):
+def test_parameters_that_do_not_fit_are_refused(size, channels):
     with pytest.raises(ValueError, match=r"parameters\.shape"):
         DiscretizedLogisticMixture(np.zeros((2, size)), channels)
 
 
 @pytest.mark.parametrize("temperature", [0, -1, np.inf, np.nan, True, "1"])
-def test_a_temperature_that_is_not_positive_is_an_error(temperature):
+def test_a_temperature_that_is_not_positive_is_refused(temperature):
     mixture = DiscretizedLogisticMixture(np.zeros((2, 3)), 1)
     with pytest.raises(ValueError, match="`temperature`"):
         mixture.sample(temperature=temperature)
 
 
 @pytest.mark.parametrize("values", [[1.5], [-2.0], [np.nan], [0.0, 0.0]])
-def test_values_that_are_no_pixels_are_an_error(values):
+def test_values_that_are_not_pixels_are_refused(values):
     mixture = DiscretizedLogisticMixture(np.zeros(6), channels=1)
     with pytest.raises(ValueError, match="`values`"):
         mixture.log_prob(np.array(values))

@@ -43,7 +43,7 @@ from keras_multires import metrics
 from keras_multires import models
 from keras_multires import ops
 from keras_multires import visualization
-from keras_multires.datasets import download
+from keras_multires.datasets import _download as download
 
 CASES = 2000
 LARGEST = 2**31 - 1
@@ -323,7 +323,7 @@ def step(get, inputs, state_wrong, **kinds):
                 *inputs, wrong=(array(2, 1, 2), array(1, 0, 2), array(1, 1, 4))
             ),
             "state": Kind(
-                (Lazy(lambda: get().initial_state(1)),), wrong=state_wrong
+                (Lazy(lambda: get().get_initial_state(1)),), wrong=state_wrong
             ),
             "transition": optional(
                 Kind(
@@ -335,15 +335,20 @@ def step(get, inputs, state_wrong, **kinds):
             ),
             **kinds,
         },
-        {"inputs": inputs[0], "state": Lazy(lambda: get().initial_state(1))},
+        {
+            "inputs": inputs[0],
+            "state": Lazy(lambda: get().get_initial_state(1)),
+        },
         costly=True,
     )
 
 
 def state(get):
-    """Entry of a method `initial_state`."""
+    """Entry of a method `get_initial_state`."""
     return Entry(
-        lambda: get().initial_state, {"batch_size": integer(1, 2)}, costly=True
+        lambda: get().get_initial_state,
+        {"batch_size": integer(1, 2)},
+        costly=True,
     )
 
 
@@ -462,12 +467,12 @@ ENTRIES = {
     "layers.MultiresLayer.kernel": Entry(
         lambda: layer().kernel, {"length": integer(3, 9)}, costly=True
     ),
-    "layers.MultiresLayer.initial_state": state(layer),
-    "layers.MultiresBlock.initial_state": state(block),
-    "models.MultiresNet.initial_state": state(net),
-    "models.MultiresClassifier.initial_state": state(classifier),
-    "models.MultiresCausalLM.initial_state": state(language_model),
-    "models.MultiresDensityModel.initial_state": state(density_model),
+    "layers.MultiresLayer.get_initial_state": state(layer),
+    "layers.MultiresBlock.get_initial_state": state(block),
+    "models.MultiresNet.get_initial_state": state(net),
+    "models.MultiresClassifier.get_initial_state": state(classifier),
+    "models.MultiresCausalLM.get_initial_state": state(language_model),
+    "models.MultiresDensityModel.get_initial_state": state(density_model),
     "layers.MultiresLayer.step": step(
         layer, (array(1, 1, 2), array(1, 3, 2)), STATES, in_place=BOOLEAN
     ),
@@ -543,8 +548,8 @@ ENTRIES = {
         {"num_samples": 1},
         costly=True,
     ),
-    "losses.DiscretizedLogisticMixture": Entry(
-        lambda: losses.DiscretizedLogisticMixture,
+    "losses.BitsPerDimension": Entry(
+        lambda: losses.BitsPerDimension,
         {"num_mixtures": integer(1, 5)},
         check=check_config,
     ),
@@ -808,7 +813,7 @@ ENTRIES = {
         {"directory": "missing"},
         errors=(ConnectionError,),
     ),
-    "datasets.download.fetch": Entry(
+    "datasets._download.fetch": Entry(
         lambda: download.fetch,
         {
             "url": URL,
@@ -871,6 +876,16 @@ ENTRIES = {
             ),
         },
         {"layer": Lazy(layer), "inputs": array(5, 2)},
+        costly=True,
+    ),
+    "visualization.plot_tree": Entry(
+        lambda: visualization.plot_tree,
+        {
+            "tree": Kind((Lazy(layer), ops.Tree.of(2, 3)), wrong=LAYER.wrong),
+            "length": optional(integer(1, 9)),
+            "ax": AXES,
+        },
+        {"tree": Lazy(layer)},
         costly=True,
     ),
     "visualization.plot_images": Entry(

@@ -1,31 +1,37 @@
+"""Losses for models of pixels."""
+
 import math
 
 import keras
 
 from keras_multires._validation import check_integer
-from keras_multires.distributions import DiscretizedLogisticMixture as Mixture
+from keras_multires._validation import require
+from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.distributions import num_parameters
+
+__all__ = ["BitsPerDimension"]
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class DiscretizedLogisticMixture(keras.losses.Loss):
-    """Bits per dimension of pixels by a mixture of discretised logistics.
+class BitsPerDimension(keras.losses.Loss):
+    """Bits per dimension of pixels under a mixture of discretised logistics.
 
-    The negative logarithm to base 2 of their probability, divided by the number
-    of channels. See `keras_multires.distributions.DiscretizedLogisticMixture`.
+    This is the negative base-2 logarithm of the probability of a pixel, divided
+    by the number of channels. The probability is that of
+    `keras_multires.distributions.DiscretizedLogisticMixture`.
 
     Args:
-        num_mixtures: Integer, the components of the mixture.
-        reduction: As in `keras.losses.Loss`. By default the mean over batch and
-            time steps.
+        num_mixtures: Integer, number of components of the mixture.
+        reduction: As in `keras.losses.Loss`. Defaults to the mean over batch
+            and time steps.
         name: Name of the loss.
         dtype: As in `keras.losses.Loss`.
 
     Call arguments:
         y_true: Float tensor `(batch, length, channels)` of pixels in [-1, 1],
             of 1 or 3 channels.
-        y_pred: Float tensor `(batch, length, parameters)`, with `parameters`
-            of `keras_multires.distributions.num_parameters(channels,
+        y_pred: Float tensor `(batch, length, parameters)`, where `parameters`
+            is `keras_multires.distributions.num_parameters(channels,
             num_mixtures)`.
 
     Returns:
@@ -37,7 +43,7 @@ class DiscretizedLogisticMixture(keras.losses.Loss):
 
     Example:
 
-    >>> loss = keras_multires.losses.DiscretizedLogisticMixture(10)
+    >>> loss = keras_multires.losses.BitsPerDimension(10)
     >>> loss(np.zeros((2, 5, 3)), np.zeros((2, 5, 100))).shape
     ()
 
@@ -52,7 +58,7 @@ class DiscretizedLogisticMixture(keras.losses.Loss):
         self,
         num_mixtures,
         reduction="sum_over_batch_size",
-        name="discretized_logistic_mixture",
+        name="bits_per_dimension",
         dtype=None,
     ):
         num_mixtures = check_integer("num_mixtures", num_mixtures)
@@ -61,30 +67,26 @@ class DiscretizedLogisticMixture(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         channels = y_true.shape[-1] if len(y_true.shape) else 0
-        if channels not in (1, 3):
-            raise ValueError(
-                "`channels`, the last axis of `y_true`, must be 1 or 3. "
-                f"Received: y_true.shape={tuple(y_true.shape)}"
-            )
-        expected = num_parameters(channels, self.num_mixtures)
-        if len(y_pred.shape) != len(y_true.shape) or any(
-            None not in sizes and sizes[0] != sizes[1]
-            for sizes in zip(y_pred.shape[:-1], y_true.shape[:-1], strict=True)
-        ):
-            raise ValueError(
-                "`y_pred` must have the shape of `y_true` but for its last "
-                f"axis. Received: y_pred.shape={tuple(y_pred.shape)}, "
-                f"y_true.shape={tuple(y_true.shape)}"
-            )
-        if y_pred.shape[-1] != expected:
-            raise ValueError(
-                f"`y_pred` must have {expected} parameters a time step for "
-                f"{channels} channel{'s' * (channels > 1)} and "
-                f"{self.num_mixtures} mixtures. "
-                f"Received: y_pred.shape={tuple(y_pred.shape)}"
-            )
-        log_probs = Mixture(y_pred, channels).log_prob(y_true)
-        return -log_probs / (channels * math.log(2))
+        true_shape = f"y_true.shape={tuple(y_true.shape)}"
+        expected = "`channels`, the last axis of `y_true`, must be 1 or 3."
+        require(channels in (1, 3), expected, true_shape)
+        pred_shape = f"y_pred.shape={tuple(y_pred.shape)}"
+        are_alike = len(y_pred.shape) == len(y_true.shape) and all(
+            a == b or None in (a, b)
+            for a, b in zip(y_pred.shape[:-1], y_true.shape[:-1], strict=True)
+        )
+        expected = (
+            "`y_pred` must have the shape of `y_true` except the last axis."
+        )
+        require(are_alike, expected, f"{pred_shape}, {true_shape}")
+        size = num_parameters(channels, self.num_mixtures)
+        expected = (
+            f"`y_pred` must have {size} parameters a time step for {channels} "
+            f"channel{'s' * (channels > 1)} and {self.num_mixtures} mixtures."
+        )
+        require(y_pred.shape[-1] == size, expected, pred_shape)
+        mixture = DiscretizedLogisticMixture(y_pred, channels)
+        return -mixture.log_prob(y_true) / (channels * math.log(2))
 
     def get_config(self):
         # The dtype is left out where it is Keras's own default.

@@ -1,4 +1,4 @@
-"""Scores of predictions, beside those that Keras has."""
+"""Metrics that Keras does not have."""
 
 import keras
 import numpy as np
@@ -6,17 +6,22 @@ from keras import ops
 
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_numbers
+from keras_multires._validation import import_package
+from keras_multires._validation import require
+
+__all__ = ["LogitAUC", "macro_auroc"]
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
 class LogitAUC(keras.metrics.AUC):
-    """Keras's area under the curve, of logits.
+    """`keras.metrics.AUC` for logits, precise for rare classes too.
 
-    Keras counts at thresholds that are even between 0 and 1, too far apart for
-    the probabilities of rare classes. The area depends on the order of the
-    predictions alone, so that here another increasing function of the logits
-    than the sigmoid spreads them over the thresholds. Still an estimate:
-    `macro_auroc` is exact.
+    Keras counts at evenly spaced thresholds between 0 and 1. The probabilities
+    of rare classes lie so close together that most of them fall between two
+    thresholds. The area depends only on the order of the predictions, so this
+    metric maps the logits to (0, 1) by `sigmoid(logits / 4)`, which spreads
+    them over more thresholds. The result is still an estimate; `macro_auroc` is
+    exact.
 
     Args:
         *args: As in `keras.metrics.AUC`.
@@ -34,11 +39,9 @@ class LogitAUC(keras.metrics.AUC):
     """
 
     def __init__(self, *args, from_logits=False, **kwargs):
-        if check_boolean("from_logits", from_logits):
-            raise ValueError(
-                "`from_logits` must be left out: the predictions are logits. "
-                f"Received: from_logits={from_logits!r}"
-            )
+        is_left_out = not check_boolean("from_logits", from_logits)
+        expected = "`from_logits` must be left out: the predictions are logits."
+        require(is_left_out, expected, from_logits=from_logits)
         super().__init__(*args, **kwargs)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -47,7 +50,7 @@ class LogitAUC(keras.metrics.AUC):
 
     def get_config(self):
         config = super().get_config()
-        # Keras gives a tensor, which it then cannot read again.
+        # Keras returns a tensor here, which `from_config` cannot read.
         if self.label_weights is not None:
             weights = ops.convert_to_numpy(self.label_weights)
             config["label_weights"] = weights.tolist()
@@ -55,15 +58,15 @@ class LogitAUC(keras.metrics.AUC):
 
 
 def macro_auroc(targets, scores):
-    """Area under the ROC curve of each class, and its mean over classes.
+    """Area under the ROC curve of each class, and the mean over classes.
 
-    A class of which `targets` holds no example, or nothing else, has no ROC
+    A class that no example has, or that every example has, does not have a ROC
     curve. It is left out of the mean.
 
     Args:
         targets: Array `(n, classes)` of 0 and 1.
-        scores: Float array `(n, classes)`: the higher, the more likely is the
-            class. Logits and probabilities give the same areas.
+        scores: Float array `(n, classes)`. A higher score means that the class
+            is more likely. Logits and probabilities give the same areas.
 
     Returns:
         `(macro, per_class)`: a float, and a float array `(classes,)` with NaN
@@ -81,39 +84,30 @@ def macro_auroc(targets, scores):
     >>> keras_multires.metrics.macro_auroc(targets, scores)
     (1.0, array([ 1., nan]))
     """
-    try:
-        from sklearn.metrics import roc_auc_score
-    except ImportError as error:
-        raise ImportError(
-            "The area under the ROC curve is computed by scikit-learn, which "
-            "is not installed. Install it: pip install scikit-learn"
-        ) from error
+    sklearn_metrics = import_package(
+        "sklearn.metrics",
+        "The area under the ROC curve is computed by scikit-learn",
+        "scikit-learn",
+    )
     targets = check_numbers("targets", targets)
     scores = check_numbers("scores", scores)
-    if targets.ndim != 2 or targets.shape != scores.shape:
-        raise ValueError(
-            "`targets` and `scores` must have one shape, (n, classes). "
-            f"Received: targets.shape={targets.shape}, "
-            f"scores.shape={scores.shape}"
-        )
-    if not np.isin(targets, (0, 1)).all():
-        raise ValueError(
-            "`targets` must be 0 or 1. "
-            f"Received: targets of {np.unique(targets)[:5]}"
-        )
-    if not np.isfinite(scores).all():
-        raise ValueError(
-            "`scores` must be finite. Received: scores with "
-            f"{np.count_nonzero(~np.isfinite(scores))} that are not"
-        )
+    shape = f"targets.shape={targets.shape}"
+    shapes = f"{shape}, scores.shape={scores.shape}"
+    are_alike = targets.ndim == 2 and targets.shape == scores.shape
+    expected = "`targets` and `scores` must have one shape, (n, classes)."
+    require(are_alike, expected, shapes)
+    values = np.unique(targets)
+    are_binary = np.isin(values, (0, 1)).all()
+    require(are_binary, "`targets` must be 0 or 1.", f"targets of {values[:5]}")
+    wrong = f"scores with {np.count_nonzero(~np.isfinite(scores))} that are not"
+    require(np.isfinite(scores).all(), "`scores` must be finite.", wrong)
     has_both = (targets == 1).any(axis=0) & (targets == 0).any(axis=0)
-    if not has_both.any():
-        raise ValueError(
-            "`targets` must hold a class that some rows have and others have "
-            f"not. Received: targets.shape={targets.shape}, with none"
-        )
+    expected = (
+        "`targets` must hold a class that some rows have and others have not."
+    )
+    require(has_both.any(), expected, f"{shape}, without such a class")
     per_class = np.full(targets.shape[1], np.nan)
-    per_class[has_both] = roc_auc_score(
+    per_class[has_both] = sklearn_metrics.roc_auc_score(
         targets[:, has_both], scores[:, has_both], average=None
     )
     return float(np.nanmean(per_class)), per_class

@@ -18,7 +18,7 @@ def predictions():
     return targets, rng.integers(6, size=(40, 5)) + 0.5 * targets
 
 
-def test_areas_are_the_odds_of_ranking_a_pair_right(predictions):
+def test_an_area_is_the_probability_of_ranking_a_pair_correctly(predictions):
     targets, scores = predictions
     macro, per_class = macro_auroc(targets, scores)
     for index in (0, 2, 4):
@@ -29,12 +29,12 @@ def test_areas_are_the_odds_of_ranking_a_pair_right(predictions):
     np.testing.assert_allclose(macro, per_class[[0, 2, 4]].mean())
 
 
-def test_classes_of_one_kind_of_target_are_left_out(predictions):
+def test_classes_without_both_kinds_of_targets_are_left_out(predictions):
     _, per_class = macro_auroc(*predictions)
     assert np.isnan(per_class).tolist() == [False, True, False, True, False]
 
 
-def test_only_the_order_of_the_scores_counts(predictions):
+def test_only_the_order_of_the_scores_matters(predictions):
     targets, scores = predictions
     expected = macro_auroc(targets, scores)
     for received, value in zip(
@@ -56,18 +56,18 @@ def test_only_the_order_of_the_scores_counts(predictions):
         (np.ones((3, 2)), np.ones((3, 2)), "must hold a class"),
     ],
 )
-def test_bad_input_is_an_error(targets, scores, problem):
+def test_invalid_targets_or_scores_are_refused(targets, scores, problem):
     with pytest.raises(ValueError, match=problem):
         macro_auroc(targets, scores)
 
 
-def test_without_scikit_learn_the_error_names_it(monkeypatch, predictions):
+def test_a_missing_scikit_learn_is_named_in_the_error(monkeypatch, predictions):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(ImportError, match="pip install scikit-learn"):
         macro_auroc(*predictions)
 
 
-def test_the_area_of_logits_is_right_for_rare_labels_too():
+def test_logit_auc_is_precise_for_rare_labels():
     rng = np.random.default_rng(0)
     odds = np.array([0.005, 0.05, 0.5])
     targets = (rng.random((2000, 3)) < odds).astype("float32")

@@ -4,12 +4,15 @@
 |---|---|
 | `backends` | the backend that runs, and its ways of running a function |
 | `faults` | faults of the machine that a test can cause |
+| `models` | tasks from one flat set of options |
 | `gradients` | outputs and gradients of a layer, also for the benchmarks |
 | `paths` | folders of the repository |
 | `programs` | starting a program in a process of its own |
 | `published` | the golden files of the published code |
+| `ptbxl_release` | a small release of PTB-XL |
 | `references` | slow implementations of the definitions |
 | `strategies` | random options of layers, for Hypothesis |
+| `web_server` | a web server with faults |
 
 A test may import from here, but not from another test or from `conftest.py`,
 which holds the fixtures.

@@ -1,19 +1,25 @@
+"""Handwritten digits of 8 x 8 pixels, as short sequences."""
+
 import numpy as np
+
+from keras_multires._validation import import_package
+
+__all__ = ["load_data"]
 
 
 def load_data():
     """Handwritten digits, each read row by row as a sequence of 64 pixels.
 
-    The 1,797 images of 8 x 8 pixels that scikit-learn ships, so nothing is
-    downloaded. The split is fixed, and each part holds the ten classes in
-    nearly equal numbers.
+    These are the 1,797 images of 8 x 8 pixels that come with scikit-learn, so
+    nothing is downloaded. The split is fixed. Each part has nearly the same
+    number of images of each of the ten classes.
 
     Returns:
         Three pairs of numpy arrays `(inputs, targets)`: the training set (1,257
         digits), the validation set (180) and the test set (360).
 
-        - `inputs`: uint8 `(n, 64, 1)`, the pixels from 0 (paper) to 16 (ink):
-          how many of the 16 dots that make up a pixel are inked.
+        - `inputs`: uint8 `(n, 64, 1)`, pixels from 0 (paper) to 16 (ink). Each
+          pixel counts the inked dots among 16.
         - `targets`: int32 `(n,)`, the digit, 0 to 9.
 
     Raises:
@@ -33,8 +39,8 @@ def load_data():
 
     Licence:
 
-    [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), as the UCI
-    repository states it. scikit-learn's description of its copy names none.
+    [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/) according to the
+    UCI repository. The description in scikit-learn does not name a licence.
 
     Reference:
 
@@ -42,25 +48,19 @@ def load_data():
       UCI Machine Learning Repository, 1998,
       [doi:10.24432/C50P49](https://doi.org/10.24432/C50P49)
     """
-    try:
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise ImportError(
-            "The digits come with scikit-learn, which is not installed. "
-            "Install it: pip install scikit-learn"
-        ) from error
-    pixels, targets = load_digits(return_X_y=True)
+    package = ("The digits come with scikit-learn", "scikit-learn")
+    source = import_package("sklearn.datasets", *package)
+    split = import_package("sklearn.model_selection", *package).train_test_split
+    pixels, targets = source.load_digits(return_X_y=True)
     inputs = pixels.astype("uint8")[:, :, np.newaxis]
     targets = targets.astype("int32")
-    test_size, validation_size = 360, 180
-    inputs, test_inputs, targets, test_targets = train_test_split(
-        inputs, targets, test_size=test_size, random_state=0, stratify=targets
+    inputs, test_inputs, targets, test_targets = split(
+        inputs, targets, test_size=360, random_state=0, stratify=targets
     )
-    inputs, validation_inputs, targets, validation_targets = train_test_split(
+    inputs, validation_inputs, targets, validation_targets = split(
         inputs,
         targets,
-        test_size=validation_size,
+        test_size=180,
         random_state=0,
         stratify=targets,
     )

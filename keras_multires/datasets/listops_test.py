@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from keras_multires.datasets import listops
+from testing.paths import TESTDATA
 
-FIXTURE = Path(__file__).parent / "testdata" / "listops"
+FIXTURE = TESTDATA / "listops"
 FILES = ("basic_train.tsv", "basic_val.tsv", "basic_test.tsv")
 OPERATORS = ("[MIN", "[MAX", "[MED", "[SM")
 SIZES = {"num_train": 300, "num_validation": 40, "num_test": 60}
@@ -94,12 +95,6 @@ def operators_of(tree):
             yield from operators_of(argument)
 
 
-@pytest.fixture(autouse=True)
-def own_home(monkeypatch, tmp_path):
-    """No test reads or writes the user's own folder."""
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generated")
@@ -160,7 +155,7 @@ def test_evaluate_gives_the_labels_of_the_long_range_arena():
             assert listops.evaluate(source) == int(target)
 
 
-def test_evaluate_takes_any_depth():
+def test_evaluate_accepts_expressions_of_any_depth():
     depth = 20_000
     assert listops.evaluate("[SM 1 " * depth + "3" + " ]" * depth) == 3
 
@@ -195,7 +190,7 @@ def test_a_malformed_expression_is_an_error_that_tells_where(
         listops.evaluate(expression)
 
 
-def test_the_error_quotes_the_surroundings_of_the_position_alone():
+def test_the_error_quotes_only_what_is_around_the_position():
     expression = "[SM " + "1 " * 1000 + "x " + "2 " * 1000 + "]"
     with pytest.raises(ValueError, match=r"'\.\.\..* 1 1 x 2 2 .*\.\.\.'") as e:
         listops.evaluate(expression)
@@ -217,7 +212,7 @@ def test_tokenize_leaves_out_brackets_and_adds_the_end():
     assert tokens == ["[MAX", "2", "9", "]", "[END]"]
 
 
-def test_tokenize_gives_the_same_id_to_all_that_is_unknown():
+def test_tokenize_gives_all_unknown_tokens_the_same_id():
     tokens = [listops.VOCABULARY[i] for i in listops.tokenize("[MAX 12 x 3]")]
     assert tokens == ["[MAX", "[UNK]", "[UNK]", "[UNK]", "[END]"]
 
@@ -253,7 +248,7 @@ def test_rows_are_the_ids_of_the_expressions(generated):
         np.testing.assert_array_equal(row[: len(ids)], ids)
 
 
-def test_sequences_keep_to_the_rule_of_the_long_range_arena(expressions):
+def test_sequences_follow_the_rule_of_the_long_range_arena(expressions):
     lengths, depths, sizes, names, digits = [], [], [], [], []
     for text, _ in expressions:
         tree, depth = parse(text)
@@ -273,8 +268,8 @@ def test_sequences_keep_to_the_rule_of_the_long_range_arena(expressions):
         np.testing.assert_allclose(shares, 1 / number, rtol=0.05)
 
 
-def test_lengths_and_shapes_are_those_of_one_tree_after_another(expressions):
-    """The generator grows many trees at once and only half-way."""
+def test_trees_are_like_those_that_grow_one_after_another(expressions):
+    """The generator grows many trees at once, in several passes."""
     rng = random.Random(1)
 
     def grow(depth, counts):
@@ -310,7 +305,7 @@ def test_lengths_and_shapes_are_those_of_one_tree_after_another(expressions):
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 5])
-def test_the_number_of_workers_changes_nothing(
+def test_the_number_of_workers_does_not_change_the_data(
     generated, tmp_path, num_workers
 ):
     np.random.seed(3)
@@ -320,7 +315,7 @@ def test_the_number_of_workers_changes_nothing(
     assert_equal_parts(again, generated)
 
 
-def test_the_data_of_a_seed_never_change(generated):
+def test_the_data_of_a_seed_are_those_of_earlier_versions(generated):
     """Results of different versions stay comparable."""
     inputs, targets = generated[0]
     assert targets[:10].tolist() == FIRST_TARGETS
@@ -345,7 +340,7 @@ def test_validation_and_test_set_do_not_depend_on_the_training_set(
     np.testing.assert_array_equal(train[0], generated[0][0][:20])
 
 
-def test_no_sequence_comes_twice(generated, tmp_path, monkeypatch):
+def test_all_sequences_are_different(generated, tmp_path, monkeypatch):
     """Even if the generator draws each one twice."""
     generate_chunk = listops._generate_chunk
     monkeypatch.setattr(
@@ -409,7 +404,7 @@ def kept(tmp_path):
     return parts, path
 
 
-def test_data_are_generated_once(kept, tmp_path, monkeypatch):
+def test_data_are_generated_only_once(kept, tmp_path, monkeypatch):
     monkeypatch.delattr(listops, "_generate")
     again = listops.load_data(**SMALL, cache_dir=tmp_path)
     assert_equal_parts(again, kept[0])
@@ -417,7 +412,7 @@ def test_data_are_generated_once(kept, tmp_path, monkeypatch):
         assert (inputs.dtype, targets.dtype) == (other.dtype, others.dtype)
 
 
-def test_each_set_of_arguments_has_a_file_of_its_own(kept, tmp_path):
+def test_each_set_of_arguments_has_its_own_cache(kept, tmp_path):
     changes = itertools.chain(
         [{"seed": 1}],
         ({name: 7} for name in ("num_train", "num_validation", "num_test")),
@@ -432,15 +427,13 @@ def test_each_set_of_arguments_has_a_file_of_its_own(kept, tmp_path):
     assert len(list(tmp_path.rglob("*.*"))) == count
 
 
-def test_data_of_another_format_version_are_not_read(
-    kept, tmp_path, monkeypatch
-):
+def test_a_cache_of_another_version_is_not_read(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(listops, "_CACHE_VERSION", -1)
     listops.load_data(**SMALL, cache_dir=tmp_path)
     assert len(list(tmp_path.rglob("*.*"))) == 2
 
 
-def test_the_default_folder_is_that_of_keras(tmp_path, monkeypatch):
+def test_the_default_cache_is_in_the_folder_of_keras(tmp_path, monkeypatch):
     listops.load_data(**SMALL)
     assert list((tmp_path / "home" / "datasets").glob("listops-*.npz"))
     monkeypatch.delenv("KERAS_HOME")
@@ -450,9 +443,7 @@ def test_the_default_folder_is_that_of_keras(tmp_path, monkeypatch):
     assert list((tmp_path / "user/.keras/datasets").glob("listops-*.npz"))
 
 
-def test_nothing_is_left_of_a_file_that_could_not_be_written_whole(
-    tmp_path, monkeypatch
-):
+def test_a_full_disk_leaves_no_part_of_the_cache(tmp_path, monkeypatch):
     seen = []
 
     def fill_the_disk(file, **arrays):
@@ -464,13 +455,13 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written_whole(
     monkeypatch.setattr(np, "savez_compressed", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         listops.load_data(**SMALL, cache_dir=tmp_path)
-    # Under its own name the file appears when it is whole, not before.
+    # The file gets its name only when it is complete.
     assert len(seen) == 1
     assert seen[0].suffix != ".npz"
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_is_renamed_within_its_folder(tmp_path, monkeypatch):
+def test_the_cache_is_renamed_within_its_folder(tmp_path, monkeypatch):
     renamed = []
     replace = os.replace
 
@@ -549,7 +540,7 @@ def write_objects(path):
         write_objects,
     ],
 )
-def test_a_damaged_file_is_an_error_that_says_what_to_do(
+def test_a_damaged_cache_is_an_error_that_says_what_to_do(
     kept, tmp_path, damage
 ):
     parts, path = kept
@@ -586,7 +577,7 @@ def test_the_files_of_the_long_range_arena_are_read(directory):
     assert sorted(directory.iterdir()) == before
 
 
-def test_line_ends_may_be_those_of_unix_and_the_last_may_be_missing(directory):
+def test_files_may_have_unix_line_ends_and_lack_the_last_one(directory):
     expected = listops.load_data(directory)
     for name in FILES:
         content = (directory / name).read_bytes().replace(b"\r\n", b"\n")
@@ -594,7 +585,7 @@ def test_line_ends_may_be_those_of_unix_and_the_last_may_be_missing(directory):
     assert_equal_parts(listops.load_data(directory), expected)
 
 
-def test_the_longest_sequence_that_fits_is_read_and_no_longer_one(directory):
+def test_sequences_up_to_the_maximum_length_are_read(directory):
     path = directory / FILES[0]
     for count, fits in ((2045, True), (2046, False)):
         path.write_text(f"Source\tTarget\n[MAX{' 1' * count} ]\t1\n")
@@ -687,7 +678,7 @@ def test_a_truncated_file_is_an_error_that_names_its_last_line(
     st.lists(st.sampled_from(["1", "5", *OPERATORS, "]"]), max_size=12),
     st.integers(0, 9),
 )
-def test_lines_are_accepted_if_and_only_if_evaluate_accepts(
+def test_lines_are_accepted_if_and_only_if_evaluate_accepts_them(
     tmp_path_factory, tokens, target
 ):
     path = tmp_path_factory.mktemp("lines") / FILES[0]

@@ -1,7 +1,7 @@
 """CIFAR-10, each image read row by row as a sequence of 1,024 pixels.
 
-The pixels stay bytes, and a model that is to take them as they are begins with
-their normalisation, which is then saved with it:
+The pixels stay bytes. A model that takes them unchanged begins with their
+normalisation, which is then saved with the model:
 
 ```python
 keras.layers.Normalization(
@@ -21,11 +21,17 @@ import pickle
 import keras
 import numpy as np
 
+from keras_multires._files import explain_errors
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_path
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_rate
 from keras_multires._validation import check_verbose
+from keras_multires._validation import import_package
+from keras_multires.datasets._checks import check_files
+from keras_multires.datasets._checks import check_folder
+
+__all__ = ["CLASS_NAMES", "DEVIATION", "MEAN", "load_data", "read_image"]
 
 CLASS_NAMES = (
     "airplane",
@@ -39,19 +45,25 @@ CLASS_NAMES = (
     "ship",
     "truck",
 )
-# Of red, green and blue scaled to 0..1: the numbers of the published model. The
-# deviations are near those within an image; over all images they are near 0.25.
+# The numbers of the published model, for red, green and blue from 0 to 1. The
+# deviations are near those within an image. Over all images they are near 0.25.
 MEAN = (0.4914, 0.4822, 0.4465)
 DEVIATION = (0.2023, 0.1994, 0.2010)
 
-_SIDE = 32
-_LENGTH = _SIDE * _SIDE
-_ROW = 1 + 3 * _LENGTH  # bytes of an image in a binary batch, label included
+_SIDE_PIXELS = 32
+_LENGTH = _SIDE_PIXELS * _SIDE_PIXELS
+_IMAGE_BYTES = 1 + 3 * _LENGTH  # in a binary batch, including the label
 _BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-_CHUNK = 250  # images that one task decodes
+_IMAGES_PER_CHUNK = 250  # decoded in one task
 _URL = "https://www.cs.toronto.edu/~kriz/cifar.html"
-# What numpy's arrays are pickled with, by the names of numpy 1 and numpy 2.
+_KERAS_REMEDY = (
+    f"Where there is no network, get the data set from {_URL} elsewhere, and "
+    "give its unpacked folder as `directory`. What Keras keeps is "
+    "`cifar-10-batches-py-target*` in `datasets` of its own folder, `~/.keras` "
+    "or `$KERAS_HOME`: delete it if it is damaged."
+)
+# The function that numpy's arrays are pickled with, in numpy 1 and numpy 2.
 _RECONSTRUCT = (
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
@@ -62,9 +74,9 @@ def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
     """CIFAR-10, each image read row by row as a sequence of 1,024 RGB pixels.
 
     A fraction of the training images of each class is held out for validation.
-    For given images and a given fraction, which ones depends on `seed` alone.
-    Training and validation set are shuffled, so that the first of them are a
-    fair sample; the test set is in the order of its files.
+    For given images and a given fraction, `seed` alone determines which ones.
+    The training and validation sets are shuffled, so that their first images
+    are a fair sample. The test set is in the order of its files.
 
     Without a `directory`, `keras.datasets.cifar10` downloads the data set (170
     MB) and keeps it. Keras compares the archive with a known hash.
@@ -74,35 +86,37 @@ def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
             - the unpacked binary version, with `data_batch_1.bin` to
               `data_batch_5.bin` and `test_batch.bin`;
             - the unpacked Python version, with `data_batch_1` to `data_batch_5`
-              and `test_batch`. Only arrays, lists and texts are accepted of
-              these pickles, so that none can run code;
-            - the parent of either, if its name is still
+              and `test_batch`. These are pickles, of which only arrays, lists
+              and strings are accepted, so they cannot run code;
+            - the parent of either, if that is still named
               `cifar-10-batches-bin` or `cifar-10-batches-py`;
-            - images of 32 x 32 pixels, `train/<class>/*` and `test/<class>/*`
-              with the classes of `CLASS_NAMES`, `.jpg`, `.jpeg` or `.png`. They
-              are read in the order of `CLASS_NAMES` and of their names. Other
-              files, and hidden ones, are passed over. Needs Pillow.
+            - images of 32 x 32 pixels, `train/<class>/*` and `test/<class>/*`,
+              with the classes of `CLASS_NAMES` and the suffixes `.jpg`, `.jpeg`
+              or `.png`. They are read in the order of `CLASS_NAMES`, then of
+              their names. Other files and hidden files are ignored. This needs
+              Pillow.
         seed: Integer of at least 0. Another seed holds out other images.
         verbose: 0 or 1. Whether to show a progress bar while images are read.
-        validation_fraction: Float above 0 and below 1, how much of each class
-            is held out.
+        validation_fraction: Float above 0 and below 1, the fraction of each
+            class that is held out.
 
     Returns:
-        Three pairs of numpy arrays `(inputs, targets)`: by default the training
-        set (45,000 images of the whole data set), the validation set (5,000)
-        and the test set (10,000). Of a class with several training images one
-        at least is held out, and one is not; of a class with 1 none.
+        Three pairs of numpy arrays `(inputs, targets)`: the training set, the
+        validation set and the test set, by default of 45,000, 5,000 and 10,000
+        images. In a class with several training images, at least one image is
+        held out and at least one is not. In a class with one training image, it
+        is not held out.
 
         - `inputs`: uint8 `(n, 1024, 3)`, red, green and blue from 0 to 255.
           The pixel in row `r` and column `c` is step `32 * r + c`.
-        - `targets`: int32 `(n,)`, the class: its place in `CLASS_NAMES`.
+        - `targets`: int32 `(n,)`, the index of the class in `CLASS_NAMES`.
 
     Raises:
-        FileNotFoundError: if `directory` is not there, or is none of the above,
-            or if a file or a class is missing.
-        ValueError: if a file is damaged, if a folder is no class, if there is
-            no image in one, or if an argument is out of its range.
-        ImportError: if there are images to be read without Pillow.
+        FileNotFoundError: if `directory` does not exist or is not as described
+            above, or if a file or a class is missing.
+        ValueError: if a file is damaged, if a folder is not a class or has no
+            images, or if an argument is out of its range.
+        ImportError: if there are images to read and Pillow is not installed.
         OSError: if Keras cannot download or read the data set.
 
     Example:
@@ -117,7 +131,7 @@ def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
 
     Licence:
 
-    That page names none, and asks for the following citation.
+    That page does not name one. It asks for the following citation.
 
     Reference:
 
@@ -143,52 +157,46 @@ def read_image(path):
 
     Args:
         path: Path of a JPEG or PNG file of 32 x 32 pixels. Grey values and
-            palettes become RGB, transparency is dropped.
+            palettes become RGB. Transparency is dropped.
 
     Returns:
         uint8 array `(1024, 3)`.
 
     Raises:
         OSError: if the file cannot be opened.
-        ValueError: if `path` is no path, or the file is damaged, of another
-            format, or of another size.
+        ValueError: if `path` is not a path, or if the file is damaged, has
+            another format or has another size.
         ImportError: if Pillow is not installed.
     """
     path = check_path("path", path)
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "Image files are read with Pillow, which is not installed. "
-            "Install it: pip install pillow"
-        ) from error
+    pillow = import_package(
+        "PIL.Image", "Image files are read with Pillow", "pillow"
+    )
     remedy = "It must be a whole JPEG or PNG file of 32 x 32 pixels."
-    # Not in the `try`: a file that may not be read is no damaged file.
-    with open(path, "rb") as file:
-        try:
-            # No other formats: Pillow starts a program to read some of them.
-            image = Image.open(file, formats=("JPEG", "PNG"))
-            size, mode = image.size, image.mode
-            is_readable = size == (_SIDE, _SIDE) and mode[0] not in "IF"
-            if is_readable:
-                pixels = np.array(image.convert("RGB"))
-        # A damaged image raises errors of several kinds.
-        except Exception as error:
-            raise ValueError(
+    problem = None
+    with (
+        open(path, "rb") as file,
+        explain_errors(
+            lambda error: (
                 f"Not readable as an image: {path} ({error}). {remedy}"
-            ) from error
-    if not is_readable:
-        what = (
-            f"{size[0]} x {size[1]} pixels"
-            if size != (_SIDE, _SIDE)
-            else f"more than 8 bits a value (Pillow's mode {mode!r})"
-        )
-        raise ValueError(f"The image has {what}: {path}. {remedy}")
+            )
+        ),
+    ):
+        # No other formats: Pillow starts a program to read some of them.
+        image = pillow.open(file, formats=("JPEG", "PNG"))
+        if image.size != (_SIDE_PIXELS, _SIDE_PIXELS):
+            problem = f"{image.width} x {image.height} pixels"
+        elif image.mode[0] in "IF":
+            problem = f"more than 8 bits a value (Pillow's mode {image.mode!r})"
+        else:
+            pixels = np.array(image.convert("RGB"))
+    if problem:
+        raise ValueError(f"The image has {problem}: {path}. {remedy}")
     return pixels.reshape(_LENGTH, 3)
 
 
 def _split(inputs, targets, seed, fraction):
-    """Training and validation set, both shuffled."""
+    """The training and validation sets, both shuffled."""
     order = np.random.default_rng(seed).permutation(len(targets))
     is_held_out = np.zeros(len(targets), dtype="bool")
     for label in range(len(CLASS_NAMES)):
@@ -204,22 +212,19 @@ def _split(inputs, targets, seed, fraction):
 
 
 def _read_keras():
-    try:
+    with explain_errors(
+        lambda error: (
+            f"`keras.datasets.cifar10` could not load CIFAR-10: {error}. "
+            f"{_KERAS_REMEDY}"
+        ),
+        OSError,  # Keras itself raises an `Exception` without a network
+    ):
         parts = keras.datasets.cifar10.load_data()
-    # Keras raises a bare Exception if there is no network.
-    except Exception as error:
-        raise OSError(
-            f"`keras.datasets.cifar10` could not load CIFAR-10: {error}. Where "
-            f"there is no network, get the data set from {_URL} elsewhere, and "
-            "give its unpacked folder as `directory`. What Keras keeps is "
-            "`cifar-10-batches-py-target*` in `datasets` of its own folder, "
-            "`~/.keras` or `$KERAS_HOME`: delete it if it is damaged."
-        ) from error
     return tuple(_flatten(*part) for part in parts)
 
 
 def _flatten(images, labels):
-    """Sequences of images as Keras gives them."""
+    """The images that Keras returns, as sequences."""
     if keras.config.image_data_format() == "channels_first":
         images = images.transpose(0, 2, 3, 1)
     inputs = images.reshape(-1, _LENGTH, 3)
@@ -234,25 +239,21 @@ def _read_directory(directory, verbose):
         f"`test/<class>/*`. Get the data set from {_URL}, or leave out "
         "`directory` to let Keras download it."
     )
-    if not directory.is_dir():
-        raise FileNotFoundError(f"Not a folder: {directory}. {remedy}")
+    check_folder(directory, remedy)
     for name in ("", "cifar-10-batches-bin", "cifar-10-batches-py"):
         folder = directory / name
         for suffix, read in ((".bin", _read_binary), ("", _read_pickle)):
             paths = [folder / f"{batch}{suffix}" for batch in _BATCHES]
             if not any(path.exists() for path in paths):
                 continue
-            for path in paths:
-                if not path.is_file():
-                    raise FileNotFoundError(f"No such file: {path}. {remedy}")
+            check_files(paths, remedy)
             *train, test = (_read_batch(path, read) for path in paths)
             return tuple(map(np.concatenate, zip(*train, strict=True))), test
     folders = [directory / name for name in ("train", "test")]
     if not any(folder.is_dir() for folder in folders):
         raise FileNotFoundError(f"No CIFAR-10 in {directory}. {remedy}")
     for folder in folders:
-        if not folder.is_dir():
-            raise FileNotFoundError(f"Not a folder: {folder}. {remedy}")
+        check_folder(folder, remedy)
     return _read_images(folders, verbose)
 
 
@@ -261,87 +262,86 @@ def _read_batch(path, read):
 
     Args:
         path: `pathlib.Path` of the file.
-        read: Function of the file's content, whose results are the pixels,
-            uint8 `(n, 3072)`, all red ones of an image first, and the labels,
+        read: Function of the file's content that returns the pixels, uint8
+            `(n, 3072)`, with all red ones of an image first, and the labels,
             integers `(n,)`.
     """
-    # Not in the `try`: a file that may not be read is no damaged file.
     content = path.read_bytes()
-    try:
-        planes, labels = read(content)
-        if not len(labels):
-            raise ValueError("there are no images in it")
-        if (
-            labels.dtype.kind not in "iu"
-            or labels.min() < 0
-            or labels.max() >= len(CLASS_NAMES)
-        ):
-            raise ValueError("a label is not one of 0 to 9")
-    # A damaged pickle raises errors of any kind.
-    except Exception as error:
-        raise ValueError(
+    with explain_errors(
+        lambda error: (
             f"{path}: {error}. The file is damaged or no batch of CIFAR-10: "
             f"get the data set again from {_URL}, or leave out `directory` to "
             "let Keras download it."
-        ) from error
+        )
+    ):
+        planes, labels = read(content)
+        _require(len(labels), "there are no images in it")
+        are_labels = labels.dtype.kind in "iu" and (
+            np.isin(labels, range(len(CLASS_NAMES))).all()
+        )
+        _require(are_labels, "a label is not one of 0 to 9")
     inputs = planes.reshape(-1, 3, _LENGTH).transpose(0, 2, 1)
     return np.ascontiguousarray(inputs), labels.astype("int32")
 
 
+def _require(condition, problem):
+    """Raises an error without the name of the file unless a condition holds."""
+    if not condition:
+        raise ValueError(problem)
+
+
 def _read_binary(content):
-    if len(content) % _ROW:
-        raise ValueError(
-            f"its {len(content)} bytes are no multiple of the {_ROW} of an "
-            "image with its label"
-        )
-    rows = np.frombuffer(content, dtype="uint8").reshape(-1, _ROW)
+    _require(
+        len(content) % _IMAGE_BYTES == 0,
+        f"its {len(content)} bytes are no multiple of the {_IMAGE_BYTES} of an "
+        "image with its label",
+    )
+    rows = np.frombuffer(content, dtype="uint8").reshape(-1, _IMAGE_BYTES)
     return rows[:, 1:], rows[:, 0]
 
 
 def _read_pickle(content):
     batch = _Unpickler(content).load()
-    if not isinstance(batch, dict):
-        raise ValueError("the pickle holds no dict")
-    # The keys are bytes in the original, and text if Python 3 wrote it again.
+    _require(isinstance(batch, dict), "the pickle holds no dict")
+    # The keys are bytes in the original, and strings if Python 3 rewrote it.
     planes, labels = (
         batch.get(name.encode(), batch.get(name)) for name in ("data", "labels")
     )
-    if (
-        not isinstance(planes, np.ndarray)
-        or planes.dtype != "uint8"
-        or planes.ndim != 2
-        or planes.shape[1] != 3 * _LENGTH
-    ):
-        raise ValueError(f"`data` is no uint8 array of {3 * _LENGTH} columns")
+    num_columns = 3 * _LENGTH
+    are_planes = (
+        isinstance(planes, np.ndarray)
+        and planes.dtype == "uint8"
+        and planes.shape[1:] == (num_columns,)
+    )
+    _require(are_planes, f"`data` is no uint8 array of {num_columns} columns")
     labels = np.asarray(labels)
-    if labels.shape != planes.shape[:1]:
-        raise ValueError("`labels` is no list, one for each row of `data`")
+    are_labels = labels.shape == planes.shape[:1]
+    _require(are_labels, "`labels` is no list, one for each row of `data`")
     return planes, labels
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads a pickle of arrays and plain values, and can run nothing else."""
+    """Reads a pickle of arrays and plain values, and refuses anything else."""
 
     def __init__(self, content):
-        # Python 2 wrote the batches: its texts are bytes.
+        # Python 2 wrote the batches: its strings are bytes.
         super().__init__(io.BytesIO(content), encoding="bytes")
 
     def find_class(self, module, name):
         if (module, name) in _RECONSTRUCT:
-            # Found by what it does: its module has changed its name.
+            # Not imported by name: numpy 2 has renamed its module.
             return np.empty(0).__reduce__()[0]
         if (module, name) == ("numpy", "ndarray"):
             return np.ndarray
         if (module, name) == ("numpy", "dtype"):
-            # Python 2's pickles give its flags as integers, which numpy wants
-            # no more. A new function each time, since a pickle may change the
-            # attributes of what it is given.
+            # Pickles of Python 2 have flags as integers, which numpy no longer
+            # accepts. A pickle can change the attributes of the function, so
+            # each pickle gets a new one.
             return lambda code, *flags: np.dtype(code)
         if (module, name) == ("_codecs", "encode"):
-            return codecs.encode  # of bytes in a protocol without bytes
-        raise pickle.UnpicklingError(
-            f"it asks for `{module}.{name}`, which no batch needs"
-        )
+            return codecs.encode  # for bytes in a protocol without bytes
+        problem = f"it asks for `{module}.{name}`, which no batch needs"
+        raise pickle.UnpicklingError(problem)
 
 
 def _read_images(folders, verbose):
@@ -351,7 +351,7 @@ def _read_images(folders, verbose):
     inputs = np.empty((len(paths), _LENGTH, 3), dtype="uint8")
 
     def read_chunk(start):
-        chunk = paths[start : start + _CHUNK]
+        chunk = paths[start : start + _IMAGES_PER_CHUNK]
         for row, path in enumerate(chunk, start):
             inputs[row] = read_image(path)
         return start + len(chunk)
@@ -359,13 +359,15 @@ def _read_images(folders, verbose):
     progress = keras.utils.Progbar(
         len(paths), unit_name="image", verbose=verbose
     )
-    # Threads, since Pillow lets go of the interpreter's lock to decode.
+    # Threads, since Pillow releases the interpreter's lock to decode.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for end in pool.map(read_chunk, range(0, len(paths), _CHUNK)):
+        for end in pool.map(
+            read_chunk, range(0, len(paths), _IMAGES_PER_CHUNK)
+        ):
             progress.update(end)
     (_, train_targets), (_, test_targets) = parts
     num_train = len(train_targets)
-    # A copy, or else the test set would keep all images in memory.
+    # A copy: a view would keep all images in memory.
     test_inputs = inputs[num_train:].copy()
     return (inputs[:num_train], train_targets), (test_inputs, test_targets)
 
@@ -376,26 +378,29 @@ def _list_images(folder):
         f"The classes, folders of images, are {', '.join(CLASS_NAMES)}: all of "
         "them must be there, and no other."
     )
-    for path in sorted(folder.iterdir()):
-        is_hidden = path.name.startswith(".")
-        if path.is_dir() and path.name not in CLASS_NAMES and not is_hidden:
+    for path in sorted(filter(_is_visible, folder.iterdir())):
+        if path.is_dir() and path.name not in CLASS_NAMES:
             raise ValueError(f"Not a class of CIFAR-10: {path}. {remedy}")
     paths, targets = [], []
     for label, name in enumerate(CLASS_NAMES):
-        if not (folder / name).is_dir():
-            raise FileNotFoundError(f"Not a folder: {folder / name}. {remedy}")
-        # Some systems keep a hidden `._1.jpg`, no image, beside `1.jpg`.
+        check_folder(folder / name, remedy)
         images = sorted(
             path
-            for path in (folder / name).iterdir()
+            for path in filter(_is_visible, (folder / name).iterdir())
             if path.suffix.lower() in _SUFFIXES
-            and not path.name.startswith(".")
         )
         if not images:
-            raise ValueError(
-                f"No images in {folder / name}: there must be files of "
-                f"{', '.join(_SUFFIXES)}."
-            )
+            suffixes = ", ".join(_SUFFIXES)
+            problem = f"No images in {folder / name}: there must be files of"
+            raise ValueError(f"{problem} {suffixes}.")
         paths += images
         targets += [label] * len(images)
     return paths, np.array(targets, dtype="int32")
+
+
+def _is_visible(path):
+    """Whether a file is not hidden.
+
+    Some systems keep a hidden `._1.jpg`, which is not an image, beside `1.jpg`.
+    """
+    return not path.name.startswith(".")

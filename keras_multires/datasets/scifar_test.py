@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from keras_multires.datasets import scifar
+from testing.paths import TESTDATA
 
-FIXTURE = Path(__file__).parent / "testdata" / "cifar10"
+FIXTURE = TESTDATA / "cifar10"
 CLASSES = [
     "airplane",
     "automobile",
@@ -192,7 +193,7 @@ def expected_rows(images, labels):
 
 
 def give_keras(monkeypatch, train, test):
-    """Has Keras give these images and labels instead of CIFAR-10."""
+    """Makes Keras return these images and labels instead of CIFAR-10."""
     monkeypatch.setattr(
         keras.datasets.cifar10,
         "load_data",
@@ -204,8 +205,10 @@ def give_keras(monkeypatch, train, test):
 
 
 def give_keras_counts(monkeypatch, counts):
-    """Has Keras give training images of these numbers a class, and one test
-    image. The first bytes of an image are its number."""
+    """Makes Keras return given numbers of training images of each class.
+
+    There is one test image. The first bytes of an image are its number.
+    """
     labels = np.random.default_rng(2).permutation(np.repeat(range(10), counts))
     images = np.zeros((len(labels), 32, 32, 3), "uint8")
     images[:, 0, 0, 0] = np.arange(len(labels)) // 256
@@ -287,12 +290,12 @@ def test_step_32_r_plus_c_is_the_pixel_in_row_r_and_column_c(form, tmp_path):
     ("name", "form"),
     [("cifar-10-batches-bin", "binary"), ("cifar-10-batches-py", "python2")],
 )
-def test_the_parent_of_the_unpacked_folder_will_do(name, form, tmp_path):
+def test_the_parent_of_the_unpacked_folder_is_accepted(name, form, tmp_path):
     FORMS[form](tmp_path / name)
     assert_equal_parts(read(tmp_path), read(tmp_path / name))
 
 
-def test_keras_gives_the_data_if_no_directory_does(monkeypatch):
+def test_without_a_directory_keras_loads_the_data(monkeypatch):
     train, test = make_images()
     give_keras(monkeypatch, train, test)
     parts = scifar.load_data()
@@ -304,7 +307,7 @@ def test_keras_gives_the_data_if_no_directory_does(monkeypatch):
         assert targets.ndim == 1
 
 
-def test_the_data_of_keras_may_have_their_channels_first(monkeypatch):
+def test_keras_may_load_the_data_with_channels_first(monkeypatch):
     train, test = make_images()
     give_keras(monkeypatch, train, test)
     expected = scifar.load_data()
@@ -321,7 +324,7 @@ def test_the_data_of_keras_may_have_their_channels_first(monkeypatch):
     assert_equal_parts(scifar.load_data(), expected)
 
 
-def test_without_a_network_the_error_tells_of_the_directory(monkeypatch):
+def test_without_a_network_the_error_mentions_the_directory(monkeypatch):
     cause = Exception("URL fetch failure on https://somewhere")
 
     def fail():
@@ -358,7 +361,7 @@ def test_the_classes_are_those_of_cifar_10_in_its_order():
     assert list(scifar.CLASS_NAMES) == CLASSES
 
 
-def test_normalization_by_the_constants_takes_the_bytes_as_they_are(folder):
+def test_the_constants_normalise_the_bytes(folder):
     inputs = read(folder)[0][0]
     layer = keras.layers.Normalization(
         mean=[255 * mean for mean in scifar.MEAN],
@@ -436,7 +439,7 @@ def test_the_split_depends_on_the_seed_alone(monkeypatch):
 
 
 def test_the_first_images_are_a_fair_sample(monkeypatch):
-    """Although a folder is read class by class."""
+    """Folders are read class by class, so the images must be shuffled."""
     images = np.zeros((1000, 32, 32, 3), "uint8")
     labels = np.repeat(range(10), 100)
     give_keras(monkeypatch, (images, labels), (images, labels))
@@ -445,7 +448,7 @@ def test_the_first_images_are_a_fair_sample(monkeypatch):
         assert counts.min() > 0.3 * counts.max()
 
 
-def test_the_split_never_changes(folder):
+def test_the_split_is_that_of_earlier_versions(folder):
     """Results of different versions stay comparable."""
     train, validation, _ = read(folder)
     assert train[1].tolist() == TRAIN_TARGETS
@@ -480,7 +483,7 @@ def test_transparency_is_dropped(tmp_path):
     assert (pixels == [10, 20, 30]).all()
 
 
-def test_a_file_is_read_for_what_it_holds_not_for_its_name(tmp_path):
+def test_the_format_of_an_image_does_not_depend_on_its_name(tmp_path):
     Image.new("RGB", (32, 32), (10, 20, 30)).save(tmp_path / "image.png")
     (tmp_path / "image.png").rename(tmp_path / "image")
     pixels = scifar.read_image(tmp_path / "image")
@@ -498,7 +501,7 @@ def test_an_image_of_another_size_is_an_error_that_names_it(size, tmp_path):
 
 
 def test_an_image_of_16_bits_is_an_error_that_names_it(tmp_path):
-    """Pillow would cut off what is above 255."""
+    """Pillow would cut off values above 255."""
     path = tmp_path / "image.png"
     Image.fromarray(np.full((32, 32), 40_000, "uint16")).save(path)
     with pytest.raises(ValueError, match="8 bits") as error:
@@ -545,7 +548,7 @@ def test_a_missing_image_is_an_error_that_names_it(tmp_path):
 def test_missing_pillow_is_an_error_that_says_what_to_install(
     monkeypatch, folder
 ):
-    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(ImportError, match=r"pip install pillow"):
         read(folder)
 
@@ -553,7 +556,7 @@ def test_missing_pillow_is_an_error_that_says_what_to_install(
 # Image folders.
 
 
-def test_endings_of_any_case_are_read_and_other_files_passed_over(folder):
+def test_suffixes_may_have_capital_letters_and_other_files_are_ignored(folder):
     expected = read(folder)
     cats = folder / "test" / "cat"
     (cats / "0000.jpg").rename(cats / "0000.JPEG")
@@ -566,7 +569,7 @@ def test_endings_of_any_case_are_read_and_other_files_passed_over(folder):
     assert_equal_parts(read(folder), expected)
 
 
-def test_a_folder_that_is_no_class_is_an_error_that_names_it(folder):
+def test_a_folder_that_is_not_a_class_is_an_error_that_names_it(folder):
     (folder / "test" / "cats").mkdir()
     with pytest.raises(ValueError, match=r"test.cats\b") as error:
         read(folder)
@@ -708,7 +711,7 @@ DATA = np.zeros((2, 3072), "uint8")
         ({"data": DATA[:0], "labels": []}, "no images"),
     ],
 )
-def test_a_pickle_of_anything_else_is_an_error_that_names_it(
+def test_a_pickle_without_a_batch_is_an_error_that_names_it(
     batch, problem, python2
 ):
     path = python2 / "test_batch"
@@ -731,7 +734,9 @@ class Call:
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize("place", ["whole", "label", "beside"])
 @pytest.mark.parametrize("function", [os.mkdir, os.system, eval, exec])
-def test_a_pickle_runs_no_code(protocol, place, function, python2, tmp_path):
+def test_reading_a_pickle_does_not_run_its_code(
+    protocol, place, function, python2, tmp_path
+):
     trace = tmp_path / "trace"
     argument = {
         os.mkdir: str(trace),
@@ -756,7 +761,7 @@ def test_a_pickle_runs_no_code(protocol, place, function, python2, tmp_path):
     assert str(path) in str(error.value)
     assert function.__name__ in str(error.value)
     assert not trace.exists()
-    # What the reader is spared.
+    # Without the protection, the code runs.
     pickle.load(io.BytesIO(content))
     assert trace.exists()
 
@@ -776,7 +781,7 @@ def test_a_pickle_runs_no_code(protocol, place, function, python2, tmp_path):
         "_codecs\nlookup",
     ],
 )
-def test_a_pickle_gets_nothing_but_the_parts_of_an_array(name, python2):
+def test_a_pickle_can_import_only_what_arrays_need(name, python2):
     path = python2 / "data_batch_1"
     path.write_bytes(f"\x80\x02c{name}\n.".encode("latin1"))
     with pytest.raises(ValueError, match="asks for") as error:
@@ -784,7 +789,7 @@ def test_a_pickle_gets_nothing_but_the_parts_of_an_array(name, python2):
     assert name.replace("\n", ".") in str(error.value)
 
 
-def test_a_pickle_changes_no_reader_of_the_next(python2):
+def test_a_pickle_cannot_change_how_the_next_one_is_read(python2):
     expected = read(python2)
     path = python2 / "data_batch_1"
     content = path.read_bytes()

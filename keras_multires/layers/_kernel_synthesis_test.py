@@ -4,9 +4,9 @@ import pytest
 from keras import ops
 
 from keras_multires.layers import MultiresLayer
-from keras_multires.layers import kernel_synthesis
+from keras_multires.layers import _kernel_synthesis
 from keras_multires.layers import multires_layer
-from keras_multires.layers.kernel_synthesis import synthesize
+from keras_multires.layers._kernel_synthesis import synthesize
 from keras_multires.models import MultiresNet
 
 
@@ -55,15 +55,15 @@ def test_each_layer_finds_the_kernel_that_its_tree_computes(options):
 def test_a_model_synthesises_as_many_kernels_at_once_as_are_small(
     monkeypatch, together, number
 ):
-    monkeypatch.setattr(kernel_synthesis, "LARGEST_SIZE", together * 30 * 5)
+    monkeypatch.setattr(_kernel_synthesis, "MAX_NUMBERS", together * 30 * 5)
     calls = []
-    synthesis = kernel_synthesis.synthesis
+    synthesis = _kernel_synthesis.synthesis
 
     def counted(*arguments):
         calls.append(arguments)
         return synthesis(*arguments)
 
-    monkeypatch.setattr(kernel_synthesis, "synthesis", counted)
+    monkeypatch.setattr(_kernel_synthesis, "synthesis", counted)
     net = MultiresNet(5, 4, algorithm="fft")
     inputs = np.random.default_rng(0).normal(size=(2, 30, 2)).astype("float32")
     net.build(inputs.shape)
@@ -80,20 +80,20 @@ def test_a_model_synthesises_as_many_kernels_at_once_as_are_small(
 
 
 def test_a_model_of_trees_synthesises_nothing(monkeypatch):
-    monkeypatch.setattr(kernel_synthesis, "synthesis", None)
+    monkeypatch.setattr(_kernel_synthesis, "synthesis", None)
     net = MultiresNet(5, 2, algorithm="tree")
     assert net(np.ones((2, 30, 2))).shape == (2, 30, 5)
 
 
 def test_half_precision_leaves_the_kernel_in_float32(monkeypatch):
     kernels = []
-    convolve = multires_layer.causal_conv
+    convolve = multires_layer.convolve
 
     def noted(inputs, kernel):
         kernels.append(ops.convert_to_numpy(ops.stop_gradient(kernel)))
         return convolve(inputs, kernel)
 
-    monkeypatch.setattr(multires_layer, "causal_conv", noted)
+    monkeypatch.setattr(multires_layer, "convolve", noted)
     net = MultiresNet(5, 2, algorithm="fft", dtype="mixed_bfloat16")
     net(np.ones((2, 30, 2), "float32"))
     for block, kernel in zip(net.blocks, kernels, strict=True):
@@ -120,3 +120,22 @@ def test_recomputed_activations_give_the_same_gradients(gradients):
     # Those of the last block, of many weights of a name.
     for name, value in by_weights.items():
         np.testing.assert_allclose(value, expected[2][name], atol=1e-4)
+
+
+def test_a_net_shares_no_kernels_with_other_calls_of_its_layers():
+    net = MultiresNet(4, 2, algorithm="fft")
+    net.build((None, 30, 3))
+    inputs = np.random.default_rng(0).normal(size=(2, 30, 4)).astype("float32")
+    first, second = (block.multires_layer for block in net.blocks)
+    expected = [
+        ops.convert_to_numpy(layer(inputs)) for layer in (first, second)
+    ]
+    with _kernel_synthesis.synthesized_together([first, second], 30):
+        # In another order than announced, and once too often.
+        received = [second(inputs), first(inputs), second(inputs)]
+    for outputs, same in zip(
+        received, (expected[1], expected[0], expected[1]), strict=True
+    ):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(outputs), same, atol=1e-6
+        )

@@ -24,11 +24,11 @@ from keras_multires.layers.multires_block import MultiresBlock
         (
             {
                 "wavelet": "db2",
-                "kernel_initializer": "he_normal",
-                "bias_initializer": "zeros",
+                "mixing_initializer": "he_normal",
+                "mixing_bias_initializer": "zeros",
                 "memory_initializer": keras.initializers.Constant(0.5),
                 "skip_initializer": "ones",
-                "kernel_regularizer": "l2",
+                "mixing_regularizer": "l2",
                 "memory_constraint": "max_norm",
             },
             8,
@@ -48,7 +48,7 @@ def test_layer_passes_the_harness_of_keras(
         expected_num_trainable_weights=trainable,
         expected_num_non_trainable_weights=fixed,
         expected_num_seed_generators=dropouts,
-        expected_num_losses=1 * ("kernel_regularizer" in options),
+        expected_num_losses=1 * ("mixing_regularizer" in options),
         supports_masking=True,
     )
 
@@ -128,8 +128,7 @@ def test_dropout_after_the_gate_drops_whole_channels(monkeypatch):
     block = MultiresBlock(dropout=0.5)
     block.build(inputs.shape)
     monkeypatch.setattr(
-        "keras_multires.layers.multires_block.run_layer_norm",
-        lambda layer, outputs: outputs,
+        "keras_multires.backend.layer_norm", lambda outputs, *_: outputs
     )
     block.multires_layer.dropout = 0.0
     whole = ops.convert_to_numpy(block(inputs)) - inputs
@@ -152,7 +151,7 @@ def test_integers_are_read_as_floats():
 
 def test_each_dense_draws_its_own_values_of_a_given_initializer():
     options = {
-        "kernel_initializer": keras.initializers.RandomNormal(),
+        "mixing_initializer": keras.initializers.RandomNormal(),
         "activity_regularizer": "l2",
     }
     block = MultiresBlock(output_projection=True, **options)
@@ -166,7 +165,7 @@ def test_functions_serve_as_initializers():
     def sevens(shape, dtype=None):
         return ops.full(shape, 7, dtype=dtype)
 
-    block = MultiresBlock(kernel_initializer=sevens, skip_initializer=sevens)
+    block = MultiresBlock(mixing_initializer=sevens, skip_initializer=sevens)
     block.build((None, 8, 4))
     weights = [block.mixing.kernel, block.multires_layer.skip_weights]
     assert all(np.all(weight == 7) for weight in values(weights))
@@ -191,7 +190,7 @@ def test_dropout_drops_whole_channels():
     [
         ({"normalization": "group"}, "normalization='group'"),
         ({"dropout": 1.0}, "dropout=1.0"),
-        ({"kernel_initialiser": "ones"}, "kernel_initialiser"),
+        ({"mixing_initialiser": "ones"}, "mixing_initialiser"),
         ({"memory_sise": 3}, "memory_sise"),
         ({"units": 3}, "units"),
     ],

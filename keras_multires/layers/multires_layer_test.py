@@ -7,14 +7,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from keras import ops
 
-from conftest import BACKEND
-from conftest import GOLDEN
-from conftest import MODES
-from conftest import run_function
 from keras_multires.layers import multires_layer
 from keras_multires.layers.multires_layer import MultiresLayer
-from keras_multires.ops.causal_conv import causal_conv
-from keras_multires.ops.memory import tree_size
+from keras_multires.ops.causal_conv import convolve
+from testing.backends import BACKEND
+from testing.backends import MODES
+from testing.backends import run_function
+from testing.paths import GOLDEN
+from testing.strategies import tree_options
 
 GOLDEN_LAYERS = sorted(path.stem for path in GOLDEN.glob("layer_*.npz"))
 # Without the files there would be nothing to compare with, and no complaint.
@@ -79,13 +79,7 @@ def test_outputs_and_gradients_are_those_of_the_published_layer(
 @st.composite
 def configurations(draw):
     """Options of a layer, and the shape of its inputs."""
-    kernel_size = draw(st.integers(2, 8))
-    depth = draw(st.integers(1, 10))
-    options = {"kernel_size": kernel_size, "depth": depth}
-    if draw(st.booleans()):
-        largest = min(tree_size(kernel_size, depth), 60)
-        options["memory"] = "uniform"
-        options["memory_size"] = draw(st.integers(1, largest))
+    options = draw(tree_options(8, 10, 60))
     batch_size = draw(st.sampled_from([1, 3, 5]))
     length = draw(st.integers(1, 300))
     return options, (batch_size, length, draw(st.integers(1, 3)))
@@ -144,9 +138,9 @@ def test_algorithm_decides_between_tree_and_fft(
 
     def spy(inputs, kernel):
         calls.append(kernel.shape)
-        return causal_conv(inputs, kernel)
+        return convolve(inputs, kernel)
 
-    monkeypatch.setattr(multires_layer, "causal_conv", spy)
+    monkeypatch.setattr(multires_layer, "convolve", spy)
     layer = MultiresLayer(depth=2, algorithm=algorithm)
     layer(np.ones((1, length, 1)))
     assert calls == [(min(length, 4), 1)] * uses_fft
@@ -198,7 +192,12 @@ def test_a_seeded_initializer_gives_two_filters():
 
 
 def test_integers_of_numpy_are_integers():
-    layer = MultiresLayer(np.int64(3), np.int32(40), "uniform", np.int8(9))
+    layer = MultiresLayer(
+        np.int64(3),
+        depth=np.int32(40),
+        memory="uniform",
+        memory_size=np.int8(9),
+    )
     assert layer.receptive_field == (2**40 - 1) * 2 + 1
     assert layer(np.ones((1, 5, 2))).shape == (1, 5, 2)
     config = layer.get_config()
@@ -221,7 +220,7 @@ def test_steps_in_chunks_give_the_whole_sequence(options, chunks):
     layer = MultiresLayer(**options)
     expected = ops.convert_to_numpy(layer(inputs))
 
-    state = layer.initial_state(3)
+    state = layer.get_initial_state(3)
     outputs, start = [], 0
     for size in chunks:
         chunk = inputs[:, start : start + size]
@@ -241,7 +240,7 @@ def test_a_compiled_step_runs_on_far_beyond_the_receptive_field(mode):
     expected = ops.convert_to_numpy(layer(inputs))
     step = run_function(layer.step, mode)
 
-    state = layer.initial_state(1)
+    state = layer.get_initial_state(1)
     for n in range(50):
         chunk = ops.convert_to_tensor(inputs[:, n : n + 1])
         outputs, state = step(chunk, state)
@@ -445,7 +444,7 @@ def test_a_built_layer_refuses_other_shapes(shape):
     with pytest.raises(ValueError, match=r"multires_layer.*expected"):
         layer(np.ones(shape))
     with pytest.raises(ValueError, match="Received: input"):
-        layer.step(np.ones(shape), layer.initial_state(2))
+        layer.step(np.ones(shape), layer.get_initial_state(2))
 
 
 def test_step_refuses_another_batch_size_and_an_empty_chunk():
@@ -453,7 +452,7 @@ def test_step_refuses_another_batch_size_and_an_empty_chunk():
     layer.build((2, 20, 3))
     for shape in ((3, 20, 3), (2, 0, 3)):
         with pytest.raises(ValueError, match=r"Received: .*inputs\.shape"):
-            layer.step(np.ones(shape), layer.initial_state(2))
+            layer.step(np.ones(shape), layer.get_initial_state(2))
 
 
 def test_step_refuses_the_state_of_another_layer():
@@ -461,7 +460,7 @@ def test_step_refuses_the_state_of_another_layer():
     layer.build((2, 20, 3))
     deeper = MultiresLayer(depth=6)
     deeper.build((2, 20, 3))
-    for state in (deeper.initial_state(2), {}, None):
+    for state in (deeper.get_initial_state(2), {}, None):
         with pytest.raises(ValueError, match="Received: state"):
             layer.step(np.ones((2, 1, 3)), state)
 
@@ -470,14 +469,14 @@ def test_a_tree_deeper_than_any_state_runs_on_whole_sequences():
     layer = MultiresLayer(depth=60)
     assert layer(np.ones((1, 5, 2))).shape == (1, 5, 2)
     with pytest.raises(ValueError, match=r"`depth` .*Received: depth=60"):
-        layer.initial_state(1)
+        layer.get_initial_state(1)
 
 
 def test_what_needs_weights_says_so_on_a_layer_without():
     layer = MultiresLayer(depth=3)
     for call in (
         lambda: layer.kernel(3),
-        lambda: layer.initial_state(1),
+        lambda: layer.get_initial_state(1),
         lambda: layer.step(np.ones((1, 1, 3)), {}),
     ):
         with pytest.raises(ValueError, match="built layer"):

@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from keras import ops
 
-from conftest import BACKEND
-from conftest import run_function
 from keras_multires.layers import MultiresBlock
 from keras_multires.layers import MultiresConv
 from keras_multires.layers import MultiresLayer
-from keras_multires.ops.memory import tree_size
+from testing.backends import BACKEND
+from testing.backends import run_function
+from testing.strategies import tree_options
 
 # JAX compiles each operation of each shape, unless it compiles all at once.
 MODE = "jit" if BACKEND == "jax" else "eager"
@@ -34,21 +34,8 @@ def outputs_of(layer, inputs):
     return ops.convert_to_numpy(ops.cast(outputs, "float32"))
 
 
-@st.composite
-def options_of_layers(draw):
-    """Options of a `MultiresLayer`."""
-    kernel_size = draw(st.integers(2, 5))
-    depth = draw(st.integers(1, 9))
-    options = {"kernel_size": kernel_size, "depth": depth}
-    if draw(st.booleans()):
-        largest = min(tree_size(kernel_size, depth), 30)
-        options["memory"] = "uniform"
-        options["memory_size"] = draw(st.integers(1, largest))
-    return options
-
-
 @given(
-    options_of_layers(),
+    tree_options(5, 9, 30),
     st.sampled_from(
         [
             (MultiresConv, {}),
@@ -176,7 +163,7 @@ def test_batches_and_channels_are_independent_of_each_other(shape, algorithm):
     assert outputs_of(block, inputs).shape == shape
 
 
-@given(options_of_layers(), st.integers(0, 2**31))
+@given(tree_options(5, 9, 30), st.integers(0, 2**31))
 @settings(
     max_examples=3,
     deadline=None,

@@ -24,7 +24,7 @@ def test_ids_outside_the_vocabulary_are_refused_before_any_work(
     message = rf"`vocabulary_size` is 7. Received: ids from .*{token_id}"
     for call in (
         lambda: model(token_ids),
-        lambda: model.step(token_ids, model.initial_state(2)),
+        lambda: model.step(token_ids, model.get_initial_state(2)),
         lambda: model.predict(token_ids, verbose=0),
         lambda: model.evaluate(token_ids, np.ones((2, 3)), verbose=0),
         lambda: model.fit(token_ids, np.ones((2, 3)), verbose=0),

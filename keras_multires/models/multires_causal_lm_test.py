@@ -59,7 +59,7 @@ def test_padding_is_never_predicted_and_changes_no_prediction(model):
 @pytest.mark.parametrize("sizes", [[1] * 20, [1, 5, 1, 13]])
 def test_steps_are_those_of_the_whole_sequence(model, sizes):
     token_ids = random_tokens()
-    state, outputs = model.initial_state(2), []
+    state, outputs = model.get_initial_state(2), []
     for chunk in np.split(token_ids, np.cumsum(sizes)[:-1], axis=1):
         logits, state = model.step(chunk, state)
         outputs.append(ops.convert_to_numpy(logits))

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from conftest import MODES
-from conftest import run_function
-from conftest import set_published_weights
 from keras_multires.models.multires_classifier import MultiresClassifier
+from testing.backends import MODES
+from testing.backends import run_function
+from testing.published import set_published_weights
 
 # Section 4.1 of the paper and the code published with it.
 PARAMETERS = {
@@ -128,7 +128,7 @@ def sequences(length=16):
 def test_steps_give_the_logits_of_the_sequence_so_far(options):
     model = small_classifier(num_layers=2, **options)
     inputs = sequences()
-    state = model.initial_state(5)
+    state = model.get_initial_state(5)
     for start, end in ((0, 1), (1, 9), (9, 16)):
         logits, state = model.step(inputs[:, start:end], state)
         expected = ops.convert_to_numpy(model(inputs[:, :end]))
@@ -139,7 +139,7 @@ def test_steps_give_the_logits_of_the_sequence_so_far(options):
 
 def test_a_stored_state_goes_on():
     model, inputs = small_classifier(), sequences()
-    _, state = model.step(inputs[:, :9], model.initial_state(5))
+    _, state = model.step(inputs[:, :9], model.get_initial_state(5))
     stored = keras.tree.map_structure(ops.convert_to_numpy, state)
     logits, _ = model.step(inputs[:, 9:], stored)
     np.testing.assert_allclose(

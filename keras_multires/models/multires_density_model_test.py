@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from conftest import MODES
-from conftest import run_function
-from conftest import set_published_weights
 from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.models import MultiresDensityModel
+from testing.backends import MODES
+from testing.backends import run_function
+from testing.published import set_published_weights
 
 SMALL = {"num_mixtures": 3, "hidden_dim": 8, "num_layers": 2}
 
@@ -92,7 +92,7 @@ def test_padding_changes_nothing_on_either_side(model, padding):
 @pytest.mark.parametrize("sizes", [[20], [1] * 20, [1, 5, 1, 13]])
 def test_steps_are_those_of_the_whole_image(model, sizes):
     images = random_images(model)
-    state = model.initial_state(2)
+    state = model.get_initial_state(2)
     outputs = []
     for start, size in zip(
         itertools.accumulate([0, *sizes]), sizes, strict=False
@@ -108,9 +108,9 @@ def test_a_transition_given_or_not_changes_nothing(model):
     backbone = model.backbone
     pixels = ops.convert_to_tensor(random_images(model)[:, :1])
     transition = backbone.transition()
-    expected, _ = backbone.step(pixels, backbone.initial_state(2))
+    expected, _ = backbone.step(pixels, backbone.get_initial_state(2))
     received, _ = backbone.step(
-        pixels, backbone.initial_state(2), transition, in_place=True
+        pixels, backbone.get_initial_state(2), transition, in_place=True
     )
     # Two programs, which a compiler may round differently.
     np.testing.assert_allclose(
@@ -119,7 +119,7 @@ def test_a_transition_given_or_not_changes_nothing(model):
 
 
 def test_a_step_leaves_the_state_that_it_was_given(model):
-    state = model.initial_state(2)
+    state = model.get_initial_state(2)
     before = [run(ops.copy, leaf) for leaf in keras.tree.flatten(state)]
     model.step(random_images(model)[:, :1], state)
     for leaf, value in zip(keras.tree.flatten(state), before, strict=True):
@@ -191,7 +191,7 @@ def test_a_state_may_be_stored_in_another_precision(policy):
     model = MultiresDensityModel(20, 1, **SMALL, dtype=policy)
     assert model.generate(1, seed=np.int64(0)).shape == (1, 20, 1)
     pixels = random_images(model)[:, :1]
-    _, state = model.step(pixels, model.initial_state(2))
+    _, state = model.step(pixels, model.get_initial_state(2))
     stored = keras.tree.map_structure(
         lambda leaf: ops.convert_to_numpy(
             ops.cast(leaf, "float32" if leaf.ndim else leaf.dtype)
@@ -209,11 +209,11 @@ def test_a_state_may_be_stored_in_another_precision(policy):
 def test_a_step_of_another_shape_is_an_error(shape):
     model = MultiresDensityModel(20, 1, **SMALL)
     with pytest.raises(ValueError, match=r"`step`.*\(2, steps, 1\)"):
-        model.step(np.zeros(shape), model.initial_state(2))
+        model.step(np.zeros(shape), model.get_initial_state(2))
     with pytest.raises(ValueError, match="state of `step`"):
-        model.step(np.zeros((2, 1, 1)), model.backbone.initial_state(2))
+        model.step(np.zeros((2, 1, 1)), model.backbone.get_initial_state(2))
     with pytest.raises(ValueError, match=r"\[-1, 1\]"):
-        model.step(np.full((2, 3, 1), 9.0), model.initial_state(2))
+        model.step(np.full((2, 3, 1), 9.0), model.get_initial_state(2))
 
 
 def test_seeds_and_new_weights_give_other_images(model):

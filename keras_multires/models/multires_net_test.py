@@ -37,7 +37,7 @@ def test_steps_in_chunks_give_the_whole_sequence(tokens, options):
     expected = ops.convert_to_numpy(net(inputs))
     assert expected.shape == (2, 30, 4)
 
-    state, outputs = net.initial_state(2), []
+    state, outputs = net.get_initial_state(2), []
     for start, end in ((0, 1), (1, 2), (2, 20), (20, 30)):
         chunk, state = net.step(inputs[:, start:end], state)
         outputs.append(ops.convert_to_numpy(chunk))
@@ -61,7 +61,7 @@ def test_single_steps_are_compiled_once_where_the_backend_compiles(
     for factor in (1.0, -0.5):
         net.set_weights([factor * weight for weight in net.get_weights()])
         expected = ops.convert_to_numpy(net(inputs))
-        state = net.initial_state(2)
+        state = net.get_initial_state(2)
         for index in range(10):
             outputs, state = net.step(inputs[:, index : index + 1], state)
             np.testing.assert_allclose(
@@ -239,7 +239,7 @@ def test_inputs_of_another_rank_are_refused(tokens):
 def test_what_needs_weights_says_so_on_a_net_without():
     net = MultiresNet(**options_of(tokens=False))
     with pytest.raises(ValueError, match="built layer"):
-        net.initial_state(1)
+        net.get_initial_state(1)
     with pytest.raises(ValueError, match="built model"):
         net.step(random_inputs(tokens=False), [])
 
@@ -248,14 +248,14 @@ def test_step_refuses_the_state_of_another_net():
     net = MultiresNet(**options_of(tokens=False))
     net.build((2, 30, 3))
     with pytest.raises(ValueError, match=r"Received: len\(state\)=1"):
-        net.step(random_inputs(tokens=False), net.initial_state(2)[:1])
+        net.step(random_inputs(tokens=False), net.get_initial_state(2)[:1])
 
 
 def test_a_state_may_be_overwritten():
     model = MultiresNet(3, 2, depth=4)
     model.build((None, None, 2))
     inputs = np.random.default_rng(0).normal(size=(2, 9, 2)).astype("float32")
-    state, overwritten = model.initial_state(2), model.initial_state(2)
+    state, overwritten = model.get_initial_state(2), model.get_initial_state(2)
     for index in range(9):
         now = inputs[:, index : index + 1]
         expected, state = model.step(now, state)
@@ -274,7 +274,7 @@ def test_a_state_of_another_precision_may_be_overwritten():
     model = MultiresNet(3, 2, depth=4)
     model.build((None, None, 2))
     inputs = np.ones((2, 1, 2), "float32")
-    _, state = model.step(inputs, model.initial_state(2))
+    _, state = model.step(inputs, model.get_initial_state(2))
     stored = keras.tree.map_structure(
         lambda leaf: (
             ops.convert_to_numpy(leaf).astype("float16")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_multires.ops.causal_conv import causal_conv
+from keras_multires.ops import causal_conv
 
 
 class Convolve(keras.layers.Layer):

@@ -1,17 +1,15 @@
-import itertools
-
 import numpy as np
 import pytest
 import pywt
 from keras import ops
 
-from keras_multires.ops.filter_bank import analysis
-from keras_multires.ops.filter_bank import default_depth
-from keras_multires.ops.filter_bank import multires_memory
-from keras_multires.ops.filter_bank import receptive_field
-from keras_multires.ops.filter_bank import synthesis
-from keras_multires.ops.filter_bank import tree_readout
-from keras_multires.ops.memory import detail_counts
+from keras_multires.ops import Tree
+from keras_multires.ops import analysis
+from keras_multires.ops import default_depth
+from keras_multires.ops import multires_memory
+from keras_multires.ops import synthesis
+from keras_multires.ops import tree_readout
+from testing.references import slow_tree
 
 
 def wavelet_filters(wavelet):
@@ -64,14 +62,14 @@ def test_analysis_is_that_of_pywavelets_at_the_decimated_positions(name):
 def test_kernel_is_the_inverse_transform_of_pywavelets(name):
     wavelet = pywt.Wavelet(name)
     taps, depth = wavelet.dec_len, 3
-    counts = detail_counts(taps, depth, "uniform", 2 + 3 * taps)
+    tree = Tree.of(taps, depth, "uniform", 2 + 3 * taps)
     weights = np.random.default_rng(1).normal(size=2 + 3 * taps)
 
     kernel = synthesis(
         *wavelet_filters(wavelet),
         ops.convert_to_tensor(weights[:, None], dtype="float32"),
-        counts,
-        receptive_field(taps, depth),
+        tree,
+        tree.receptive_field,
     )
 
     # The synthesis filters are the analysis filters in lag order.
@@ -85,7 +83,7 @@ def test_kernel_is_the_inverse_transform_of_pywavelets(name):
         ],
     )
     expected, start = weights[:1], 1
-    for count in counts:
+    for count in tree.counts:
         detail = np.zeros(len(expected))
         detail[:count] = weights[start : start + count]
         start += count
@@ -94,28 +92,9 @@ def test_kernel_is_the_inverse_transform_of_pywavelets(name):
         whole = pywt.idwt(*padded, inverse, mode="zero")
         begin = 2 * taps - (taps - 2)
         expected = whole[begin : begin + 2 * (len(expected) - 1) + taps]
-    assert kernel.shape == (receptive_field(taps, depth), 1)
+    assert kernel.shape == (tree.receptive_field, 1)
     kernel = ops.convert_to_numpy(kernel)[:, 0]
     np.testing.assert_allclose(kernel, expected, atol=1e-5)
-
-
-def slow_tree(signal, scaling_filter, wavelet_filter, depth):
-    """The definition, sample by sample, for one channel."""
-    approximation, details = signal, []
-    for level in range(1, depth + 1):
-        dilation = 2 ** (level - 1)
-        next_approximation = np.zeros_like(signal)
-        detail = np.zeros_like(signal)
-        for n, k in itertools.product(
-            range(len(signal)), range(len(scaling_filter))
-        ):
-            if n - dilation * k >= 0:
-                past = approximation[n - dilation * k]
-                next_approximation[n] += scaling_filter[k] * past
-                detail[n] += wavelet_filter[k] * past
-        approximation = next_approximation
-        details.append(detail)
-    return approximation, details
 
 
 @pytest.mark.parametrize(
@@ -126,20 +105,23 @@ def test_memory_is_that_of_the_definition(memory, memory_size):
     rng = np.random.default_rng(2)
     signal = rng.normal(size=length)
     filters = rng.normal(size=(2, kernel_size))
-    counts = detail_counts(kernel_size, depth, memory, memory_size)
+    tree = Tree.of(kernel_size, depth, memory, memory_size)
 
     outputs = multires_memory(
         ops.convert_to_tensor(signal[None, :, None], dtype="float32"),
         *(ops.convert_to_tensor(f[:, None], dtype="float32") for f in filters),
-        counts,
+        tree,
     )
 
-    approximation, details = slow_tree(signal, *filters, depth)
-    expected = [approximation]
-    for level, count in zip(range(depth, 0, -1), counts, strict=True):
+    approximation, details = slow_tree(
+        signal[None, :, None], *filters[..., None], depth
+    )
+    expected = [approximation[0, :, 0]]
+    for level, count in zip(range(depth, 0, -1), tree.counts, strict=True):
         for i in range(count):
             delay = i * 2**level
-            delayed = np.pad(details[level - 1], (delay, 0))[:length]
+            detail = details[level - 1][0, :, 0]
+            delayed = np.pad(detail, (delay, 0))[:length]
             expected.append(delayed)
     outputs = ops.convert_to_numpy(outputs)[0, :, 0]
     np.testing.assert_allclose(outputs, np.stack(expected, -1), atol=1e-5)
@@ -148,15 +130,15 @@ def test_memory_is_that_of_the_definition(memory, memory_size):
 @pytest.mark.parametrize("memory_size", [1, 4, 12])
 def test_readout_is_the_weighted_memory(memory_size):
     rng = np.random.default_rng(3)
-    counts = detail_counts(3, 3, "uniform", memory_size)
+    tree = Tree.of(3, 3, "uniform", memory_size)
     inputs, *filters, weights = (
         ops.convert_to_tensor(rng.normal(size=shape), dtype="float32")
         for shape in ((2, 17, 3), (3, 3), (3, 3), (memory_size, 3))
     )
 
-    outputs = tree_readout(inputs, *filters, weights, counts)
+    outputs = tree_readout(inputs, *filters, weights, tree)
 
-    memory = ops.convert_to_numpy(multires_memory(inputs, *filters, counts))
+    memory = ops.convert_to_numpy(multires_memory(inputs, *filters, tree))
     expected = np.einsum("blcm,mc->blc", memory, ops.convert_to_numpy(weights))
     outputs = ops.convert_to_numpy(outputs)
     np.testing.assert_allclose(outputs, expected, atol=1e-5)

@@ -1,8 +1,10 @@
+import copy
+import pickle
+
+import numpy as np
 import pytest
 
-from keras_multires.ops.filter_bank import receptive_field
-from keras_multires.ops.memory import detail_counts
-from keras_multires.ops.memory import tree_size
+from keras_multires.ops.tree import Tree
 
 
 def dependency_tree(kernel_size, depth):
@@ -24,21 +26,23 @@ def dependency_tree(kernel_size, depth):
 @pytest.mark.parametrize("depth", range(1, 8))
 def test_uniform_memory_holds_the_dependency_tree(kernel_size, depth):
     lags_of_level = dependency_tree(kernel_size, depth)
-    size = tree_size(kernel_size, depth)
+    size = 1 + sum(map(len, lags_of_level.values()))
 
-    counts = detail_counts(kernel_size, depth, "uniform", size)
+    tree = Tree.of(kernel_size, depth, "uniform", size)
 
-    assert size == 1 + sum(map(len, lags_of_level.values()))
-    for level, count in zip(range(depth, 0, -1), counts, strict=True):
-        lags = [i * 2**level for i in range(count)]
-        assert lags == lags_of_level[level]
+    assert tree.memory_size == size
+    for level in tree.levels:
+        lags = [i * level.spacing for i in range(level.count)]
+        assert lags == lags_of_level[level.number]
+    with pytest.raises(ValueError, match=f"`memory_size` .*at most {size}"):
+        Tree.of(kernel_size, depth, "uniform", size + 1)
 
 
-@pytest.mark.parametrize("memory_size", range(1, tree_size(3, 3) + 1))
+@pytest.mark.parametrize("memory_size", range(1, 13))
 def test_uniform_memory_takes_levels_coarse_to_fine(memory_size):
-    whole = detail_counts(3, 3, "uniform", tree_size(3, 3))  # (1, 3, 7)
+    whole = (1, 3, 7)
 
-    counts = detail_counts(3, 3, "uniform", memory_size)
+    counts = Tree.of(3, 3, "uniform", memory_size).counts
 
     assert 1 + sum(counts) == memory_size
     cut = [i for i, count in enumerate(counts) if count < whole[i]]
@@ -46,8 +50,8 @@ def test_uniform_memory_takes_levels_coarse_to_fine(memory_size):
 
 
 def test_fading_memory_holds_one_coefficient_of_each_level():
-    assert detail_counts(4, 5) == (1,) * 5
-    assert detail_counts(4, 5, memory_size=6) == (1,) * 5
+    assert Tree.of(4, 5).counts == (1,) * 5
+    assert Tree.of(4, 5, memory_size=6) == Tree.of(4, 5)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +60,10 @@ def test_fading_memory_holds_one_coefficient_of_each_level():
 def test_a_tree_looks_back_no_further_than_an_int64_counts(
     kernel_size, deepest
 ):
-    look_back = receptive_field(kernel_size, deepest) - 1
+    look_back = Tree.of(kernel_size, deepest).receptive_field - 1
     assert look_back <= 2**63 - 1 < 2 * look_back + kernel_size - 1
-    detail_counts(kernel_size, deepest)
-    for function in (receptive_field, detail_counts, tree_size):
-        with pytest.raises(ValueError, match=f"`depth` .*at most {deepest}"):
-            function(kernel_size, deepest + 1)
+    with pytest.raises(ValueError, match=f"`depth` .*at most {deepest}"):
+        Tree.of(kernel_size, deepest + 1)
 
 
 @pytest.mark.parametrize(
@@ -80,4 +82,70 @@ def test_a_tree_looks_back_no_further_than_an_int64_counts(
 )
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
-        detail_counts(*arguments)
+        Tree.of(*arguments)
+
+
+@pytest.mark.parametrize(
+    "counts", [(), (1, True), (1, 2**31), (-1, 1), (2, 1), (1,) * 64, "11"]
+)
+def test_counts_that_no_tree_has_are_refused(counts):
+    with pytest.raises(ValueError, match="`counts` must be .*Received: counts"):
+        Tree(2, counts)
+
+
+TREES = [
+    Tree.of(2, 5),
+    Tree.of(3, 3),
+    Tree.of(2, 4, "uniform", 13),
+    Tree.of(5, 3, "uniform", 18),
+    Tree.of(2, 3, "uniform", 1),
+]
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_levels_share_the_memory_weights_coarse_to_fine(tree):
+    weights = [0]  # the approximation's
+    for level in reversed(tree.levels):
+        weights += range(tree.memory_size)[level.weights]
+    assert weights == list(range(tree.memory_size))
+    assert [level.number for level in tree.levels] == [
+        *range(1, tree.depth + 1)
+    ]
+    assert tree.levels[-1].receptive_field == tree.receptive_field
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_look_backs_are_all_that_the_definition_looks_back_at(tree):
+    expected = []
+    for number, count in enumerate(reversed(tree.counts), 1):
+        taps = range(1, tree.kernel_size)
+        expected.append([k * 2 ** (number - 1) for k in taps])
+        if count > 1:
+            expected.append([i * 2**number for i in range(1, count)])
+    assert [list(ring.lags) for ring in tree.look_backs] == expected
+    for index, ring in enumerate(tree.look_backs):
+        assert ring.index == index
+        assert max(ring.lags) <= ring.size
+        assert tree.period % ring.size == 0
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_rings_lie_side_by_side_in_the_history(tree):
+    ends = np.cumsum([ring.size for ring in tree.look_backs])
+    starts = [ring.start for ring in tree.look_backs]
+    assert starts == [0, *ends[:-1]]
+    assert tree.history_size == ends[-1]
+    start, size, lag = tree.places
+    assert len(start) == tree.num_past_values + len(tree.look_backs)
+    slots = start + (-lag) % size
+    assert np.all((slots >= start) & (slots < start + size))
+
+
+def test_equal_trees_are_one_key():
+    tree, same = Tree.of(2, 5), Tree(np.int64(2), [1] * 5)
+    assert tree == same
+    assert len({tree, same, copy.deepcopy(tree)}) == 1
+    assert pickle.loads(pickle.dumps(tree)) == tree
+    assert tree != Tree.of(3, 5)
+    with pytest.raises(AttributeError):
+        tree.kernel_size = 3

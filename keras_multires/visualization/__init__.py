@@ -1,7 +1,7 @@
-"""Pictures of what the layers learned and of how well, with matplotlib.
+"""Plots of what layers learned and of how well models perform.
 
-Needs matplotlib, and so is imported by itself:
-`from keras_multires import visualization`.
+They need matplotlib. `import keras_multires` does not import it: this package
+is loaded when it is used for the first time.
 """
 
 from keras_multires.visualization.confusion_matrix import plot_confusion_matrix
@@ -19,6 +19,7 @@ from keras_multires.visualization.receptive_fields import (
 )
 from keras_multires.visualization.roc_curves import plot_roc_curves
 from keras_multires.visualization.scalogram import plot_scalogram
+from keras_multires.visualization.tree import plot_tree
 
 __all__ = [
     "effective_receptive_field",
@@ -30,4 +31,5 @@ __all__ = [
     "plot_learning_curves",
     "plot_roc_curves",
     "plot_scalogram",
+    "plot_tree",
 ]

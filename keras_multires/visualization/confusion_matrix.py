@@ -1,121 +1,147 @@
+"""Plot of a confusion matrix."""
+
 import math
 import warnings
 
 import numpy as np
 
-from keras_multires.visualization.arguments import axes_or_new
-from keras_multires.visualization.arguments import check_axes
-from keras_multires.visualization.arguments import check_names
+from keras_multires._validation import check_names
+from keras_multires._validation import import_package
+from keras_multires._validation import require
+from keras_multires.visualization._axes import axes_or_new
+from keras_multires.visualization._axes import size_points
 
-# In points. Smaller numbers, and names closer to each other, are not readable.
-LARGEST_FONT, SMALLEST_FONT = 10, 5
+__all__ = ["plot_confusion_matrix"]
+
+LARGEST_FONT_POINTS = 10
+# Smaller numbers are not readable.
+SMALLEST_FONT_POINTS = 5
+# Width of a digit over the size of its font, rounded up.
+DIGIT_ASPECT = 0.65
 
 
 def plot_confusion_matrix(targets, predictions, class_names=None, ax=None):
-    """Draws how often each class was taken for each.
+    """Draws how often examples of each class were predicted as each class.
 
-    The counts are written into the cells; where they would not fit, a colour
-    bar replaces them.
+    The cells hold the counts. If those would not fit, a colour bar replaces
+    them.
 
     Args:
         targets: Array `(n,)`, the true classes: integers from 0 with
-            `class_names`, or else integers or strings.
-        predictions: Array `(n,)`, the classes predicted.
+            `class_names`, otherwise integers or strings.
+        predictions: Array `(n,)`, the predicted classes.
         class_names: List of strings, the names of all classes in order. By
-            default the classes are those in `targets` and `predictions`.
-        ax: Axes to draw on. By default those of a new figure.
+            default, the classes are those in `targets` and `predictions`.
+        ax: Axes to draw on. Defaults to those of a new figure.
 
     Returns:
         The figure.
 
     Raises:
         ImportError: if scikit-learn is not installed.
-        ValueError: if the arrays are empty or differ in shape, or a class has
-            no name.
+        ValueError: if the arrays are empty or differ in shape, or a class does
+            not have a name.
     """
-    try:
-        from sklearn.metrics import ConfusionMatrixDisplay
-        from sklearn.metrics import confusion_matrix
-    except ImportError as error:
-        raise ImportError(
-            "The confusion matrix comes from scikit-learn, which is not "
-            "installed. Install it: pip install scikit-learn"
-        ) from error
-    check_axes("ax", ax)
-    targets = _check_classes("targets", targets)
-    predictions = _check_classes("predictions", predictions)
-    if (
-        targets.ndim != 1
-        or predictions.shape != targets.shape
-        or not targets.size
-    ):
-        raise ValueError(
-            "`targets` and `predictions` must have the same shape (n,), n at "
-            f"least 1. Received: targets.shape={targets.shape}, "
-            f"predictions.shape={predictions.shape}"
-        )
-    if (targets.dtype.kind == "U") != (predictions.dtype.kind == "U"):
-        raise ValueError(
-            "`targets` and `predictions` must both be integers, or both "
-            f"strings. Received: targets.dtype={targets.dtype}, "
-            f"predictions.dtype={predictions.dtype}"
-        )
-    classes = np.union1d(targets, predictions)
-    rotation = "horizontal"
-    if class_names is not None:
-        check_names("class_names", class_names)
-        known = np.arange(len(class_names))
-        if not np.isin(classes, known).all():
-            raise ValueError(
-                "`class_names` must name every class, the integers from 0. "
-                f"Received: class_names={class_names!r}, and the classes "
-                f"{', '.join(map(str, classes))}"
-            )
-        classes = known
-        if any(len(name) > 2 for name in class_names):
-            rotation = "vertical"
+    sklearn_metrics = import_package(
+        "sklearn.metrics",
+        "The confusion matrix comes from scikit-learn",
+        "scikit-learn",
+    )
+    targets, predictions = _class_arrays(targets, predictions)
+    classes = _classes(targets, predictions, class_names)
     with warnings.catch_warnings():
-        # Of a single class, though it is given as `labels`.
+        # scikit-learn warns of a single class even though `labels` is given.
         warnings.filterwarnings("ignore", "A single label was found")
-        counts = confusion_matrix(targets, predictions, labels=classes)
+        counts = sklearn_metrics.confusion_matrix(
+            targets, predictions, labels=classes
+        )
     ax = axes_or_new(ax)
-    side = min(ax.bbox.width, ax.bbox.height) * 72 / ax.figure.dpi
-    cell = side / len(classes)
-    # A digit is as wide as some 0.65 of the height of its font.
-    font = min(LARGEST_FONT, 0.9 * cell / (0.65 * len(str(counts.max()))))
-    numbered = font >= SMALLEST_FONT
     names = classes if class_names is None else class_names
-    display = ConfusionMatrixDisplay(counts, display_labels=names).plot(
-        include_values=numbered,
+    cell_points = min(size_points(ax)) / len(classes)
+    font_points = _font_points(counts, cell_points)
+    has_numbers = font_points >= SMALLEST_FONT_POINTS
+    display = sklearn_metrics.ConfusionMatrixDisplay(
+        counts, display_labels=names
+    ).plot(
+        include_values=has_numbers,
         values_format="d",
-        colorbar=not numbered,
-        xticks_rotation=rotation,
+        colorbar=not has_numbers,
+        xticks_rotation=_rotation(class_names),
         cmap="Blues",
-        # Else a matrix of equal counts would have the colour of none.
+        # By default, equal counts would have the colour of a zero.
         im_kw={"vmin": 0, "vmax": counts.max()},
-        text_kw={"fontsize": font},
+        text_kw={"fontsize": font_points},
         ax=ax,
     )
-    if numbered:
+    if has_numbers:
         for count, text in zip(counts.flat, display.text_.flat, strict=True):
             text.set_color("white" if count > counts.max() / 2 else "black")
-    # As many names as there is room for, whatever signs are in them.
-    apart = math.ceil(1.2 * LARGEST_FONT / cell)
-    for axis in (ax.xaxis, ax.yaxis):
-        for index, label in enumerate(axis.get_ticklabels()):
-            label.set_parse_math(False)
-            label.set_visible(index % apart == 0)
+    _thin_out_labels(ax, cell_points)
     return ax.figure
 
 
-def _check_classes(name, value):
-    """The value as an array; a `ValueError` unless of integers or strings."""
-    problem = f"`{name}` must be an array of integers or of strings. Received: "
+def _class_arrays(targets, predictions):
+    """The arguments as arrays of the same shape and kind."""
+    targets = _class_array("targets", targets)
+    predictions = _class_array("predictions", predictions)
+    have_one_shape = targets.shape == predictions.shape == (targets.size,)
+    require(
+        have_one_shape and targets.size,
+        "`targets` and `predictions` must have the same shape (n,), n at least "
+        "1.",
+        f"targets.shape={targets.shape}, predictions.shape={predictions.shape}",
+    )
+    require(
+        (targets.dtype.kind == "U") == (predictions.dtype.kind == "U"),
+        "`targets` and `predictions` must both be integers, or both strings.",
+        f"targets.dtype={targets.dtype}, predictions.dtype={predictions.dtype}",
+    )
+    return targets, predictions
+
+
+def _class_array(name, value):
+    """The value as an array of integers or of strings."""
     try:
         array = np.asarray(value)
-    # Of a tensor of a device, say, a `TypeError`.
-    except Exception as error:
-        raise ValueError(f"{problem}{name}={value!r}") from error
-    if array.size and array.dtype.kind not in "biuU":
-        raise ValueError(f"{problem}{name}={value!r}")
+    except Exception:  # such as a `TypeError` for a tensor on a GPU
+        array = np.array(None)
+    are_classes = not array.size or array.dtype.kind in "biuU"
+    expected = f"`{name}` must be an array of integers or of strings."
+    require(are_classes, expected, **{name: value})
     return array
+
+
+def _classes(targets, predictions, class_names):
+    """The classes in the order of rows and columns."""
+    found = np.union1d(targets, predictions)
+    if class_names is None:
+        return found
+    check_names("class_names", class_names)
+    classes = np.arange(len(class_names))
+    expected = "`class_names` must name every class, the integers from 0."
+    received = f"class_names={class_names!r}, and the classes "
+    received += ", ".join(map(str, found))
+    require(np.isin(found, classes).all(), expected, received)
+    return classes
+
+
+def _font_points(counts, cell_points):
+    """Size of the font in which the longest count fits into its cell."""
+    num_digits = len(str(counts.max()))
+    fitting = 0.9 * cell_points / (DIGIT_ASPECT * num_digits)
+    return min(LARGEST_FONT_POINTS, fitting)
+
+
+def _rotation(class_names):
+    is_long = any(len(name) > 2 for name in class_names or ())
+    return "vertical" if is_long else "horizontal"
+
+
+def _thin_out_labels(ax, cell_points):
+    """Shows only as many class names as there is room for."""
+    stride = math.ceil(1.2 * LARGEST_FONT_POINTS / cell_points)
+    for axis in (ax.xaxis, ax.yaxis):
+        for index, label in enumerate(axis.get_ticklabels()):
+            # Names may hold dollar signs.
+            label.set_parse_math(False)
+            label.set_visible(index % stride == 0)

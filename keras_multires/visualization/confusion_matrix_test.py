@@ -30,7 +30,7 @@ def test_the_cells_are_the_counts(ax):
     assert labels(ax.xaxis) == labels(ax.yaxis) == ["0", "2", "3"]
 
 
-def test_every_class_with_a_name_is_drawn(ax):
+def test_every_named_class_has_a_row_and_a_column(ax):
     names = ["zero", "one", "two", "three"]
     visualization.plot_confusion_matrix(TARGETS, PREDICTIONS, names, ax=ax)
     expected = np.zeros((4, 4))
@@ -44,9 +44,7 @@ def test_every_class_with_a_name_is_drawn(ax):
     ("classes", "count", "fit"),
     [(20, 1, True), (20, 10**5, False), (99, 1, False)],
 )
-def test_counts_that_would_not_fit_give_way_to_a_colour_bar(
-    classes, count, fit, ax
-):
+def test_a_colour_bar_replaces_counts_that_do_not_fit(classes, count, fit, ax):
     targets = np.repeat(np.arange(classes), count)
     visualization.plot_confusion_matrix(targets, targets, ax=ax)
     assert len(ax.texts) == (classes**2 if fit else 0)
@@ -55,7 +53,7 @@ def test_counts_that_would_not_fit_give_way_to_a_colour_bar(
 
 @pytest.mark.parametrize("classes", [4, 12])
 @pytest.mark.parametrize("count", [1, 1234])
-def test_counts_stay_in_their_cells(classes, count, ax):
+def test_counts_fit_into_their_cells(classes, count, ax):
     targets = np.repeat(np.arange(classes), count)
     visualization.plot_confusion_matrix(targets, targets, ax=ax)
     ax.figure.draw_without_rendering()
@@ -64,7 +62,7 @@ def test_counts_stay_in_their_cells(classes, count, ax):
 
 
 @pytest.mark.parametrize("targets", [[0], [0, 0, 1, 1]])
-def test_equal_counts_are_to_be_seen(targets, ax, recwarn):
+def test_equal_counts_are_visible_on_their_cells(targets, ax, recwarn):
     visualization.plot_confusion_matrix(
         targets, [0, 1, 0, 1][: len(targets)], ["a", "$\\frac$"], ax=ax
     )
@@ -76,7 +74,7 @@ def test_equal_counts_are_to_be_seen(targets, ax, recwarn):
     assert not recwarn.list
 
 
-def test_as_many_names_are_shown_as_there_is_room_for(ax):
+def test_only_as_many_names_are_shown_as_there_is_room_for(ax):
     visualization.plot_confusion_matrix(range(99), range(99), ax=ax)
     ax.figure.draw_without_rendering()
     shown = [text for text in ax.get_yticklabels() if text.get_visible()]
@@ -85,7 +83,7 @@ def test_as_many_names_are_shown_as_there_is_room_for(ax):
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
 
 
-def test_large_counts_are_whole_numbers(ax):
+def test_large_counts_are_written_in_full(ax):
     targets = np.repeat([0, 1], [123456, 1])
     visualization.plot_confusion_matrix(targets, targets, ax=ax)
     texts = [text.get_text() for text in ax.texts]
@@ -95,19 +93,19 @@ def test_large_counts_are_whole_numbers(ax):
 @pytest.mark.parametrize(
     ("targets", "predictions"), [([0, 1], [0]), ([], []), ([[0]], [[0]])]
 )
-def test_arrays_that_do_not_fit_are_an_error(targets, predictions):
+def test_arrays_that_do_not_fit_are_refused(targets, predictions):
     with pytest.raises(ValueError, match=r"same shape.*targets\.shape="):
         visualization.plot_confusion_matrix(targets, predictions)
 
 
 @pytest.mark.parametrize("targets", [[2], [-1], ["a"]])
-def test_a_class_without_a_name_is_an_error(targets):
+def test_a_class_without_a_name_is_refused(targets):
     message = r"every class.*class_names=\['a', 'b'\]"
     with pytest.raises(ValueError, match=message):
         visualization.plot_confusion_matrix(targets, targets, ["a", "b"])
 
 
-def test_what_is_missing_is_said(monkeypatch):
+def test_a_missing_scikit_learn_is_named_in_the_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(ImportError, match="pip install scikit-learn"):
         visualization.plot_confusion_matrix([0], [0])

@@ -21,7 +21,7 @@ def build(layer):
 
 
 def curves(ax):
-    """The curves, without the lines that are there for the legend."""
+    """The curves, without the empty lines of the legend."""
     return [line for line in ax.lines if len(line.get_xdata())]
 
 
@@ -62,14 +62,14 @@ def test_a_wavelet_splits_the_power_into_low_and_high(wavelet, ax):
     visualization.plot_frequency_responses(layer, channels=[2], ax=ax)
     low, high = (line.get_ydata() for line in curves(ax))
     np.testing.assert_allclose(low**2 + high**2, 2, rtol=1e-5)
-    # At the ends, what the sums of PyWavelets' own taps are.
+    # At frequency 0, the gain is the sum of the taps.
     filters = pywt.Wavelet(wavelet)
     assert low[0] == pytest.approx(sum(filters.dec_lo), rel=1e-5)
     assert low[-1] == pytest.approx(0, abs=1e-5)
     assert high[0] == pytest.approx(0, abs=1e-5)
 
 
-def test_a_colour_is_a_channel_and_a_style_a_filter(ax):
+def test_colours_show_channels_and_line_styles_show_filters(ax):
     layer = build(MultiresLayer())
     visualization.plot_frequency_responses(layer, (0, 3), ax=ax)
     colours = [line.get_color() for line in curves(ax)]
@@ -91,7 +91,7 @@ def test_a_colour_is_a_channel_and_a_style_a_filter(ax):
     assert ax.get_xlabel() == "frequency (cycles per time step)"
 
 
-def test_filters_longer_than_the_transform_are_whole(ax):
+def test_filters_longer_than_the_transform_are_not_truncated(ax):
     layer = MultiresConv(kernel_size=1500, depth=1)
     layer.build((None, 8, 1))
     visualization.plot_frequency_responses(layer, ax=ax)
@@ -107,14 +107,14 @@ def test_filters_in_half_precision_are_drawn(ax):
     assert curves(ax)[0].get_ydata()[0] == pytest.approx(2**0.5, rel=1e-2)
 
 
-def test_a_channel_that_the_layer_lacks_is_an_error():
+def test_a_channel_that_the_layer_does_not_have_is_refused():
     layer = build(MultiresLayer())
     with pytest.raises(ValueError, match=r"from 0 to 3.*channels=\(4,\)"):
         visualization.plot_frequency_responses(layer, (4,))
 
 
 @pytest.mark.parametrize("layer", [MultiresLayer(), MultiresBlock(), None])
-def test_what_is_not_a_built_layer_is_an_error(layer):
+def test_anything_but_a_built_layer_is_refused(layer):
     message = r"`layer`.*`MultiresConv` or `MultiresLayer`.*Received: layer="
     with pytest.raises(ValueError, match=message):
         visualization.plot_frequency_responses(layer)

@@ -24,13 +24,13 @@ def drawn(ax):
 
 
 def labels(axis):
-    """The texts along an axis, and where they stand."""
+    """The texts along an axis by their positions."""
     texts = [text.get_text() for text in axis.get_ticklabels()]
     return dict(zip(axis.get_ticklocs(), texts, strict=True))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_pixel_is_at_its_place_in_its_colour(channels, ax):
+def test_every_pixel_has_its_place_and_its_colour(channels, ax):
     images = make_images(channels)
     figure = visualization.plot_images(images, ax=ax)
     assert figure is ax.figure
@@ -41,13 +41,13 @@ def test_every_pixel_is_at_its_place_in_its_colour(channels, ax):
         colour = np.broadcast_to(images[row, column, y, x], 3)
         assert picture[place].tolist() == [*colour, 255]
         seen[place] = True
-    # Between images nothing is drawn, and around them is no frame.
+    # Nothing is drawn between images, and they do not have a frame.
     assert not picture[~seen].any()
     assert picture.shape == (2 * HEIGHT + 1, 3 * WIDTH + 2, 4)
     assert not any(spine.get_visible() for spine in ax.spines.values())
 
 
-def test_pixels_that_are_masked_stay_empty(ax):
+def test_masked_pixels_stay_empty(ax):
     images = np.ma.array(make_images(), mask=False)
     images[1, 2, :, 3, 1] = np.ma.masked
     visualization.plot_images(images, ax=ax)
@@ -55,7 +55,7 @@ def test_pixels_that_are_masked_stay_empty(ax):
     assert opacity.tolist() == [[255, 255, 255, 0, 255]] * HEIGHT
 
 
-def test_labels_stand_at_the_middle_of_rows_and_columns(ax):
+def test_labels_are_at_the_middle_of_rows_and_columns(ax):
     visualization.plot_images(
         make_images(), ["real", "drawn"], ["a", "", "c"], ax=ax
     )
@@ -77,12 +77,12 @@ def test_without_labels_there_are_no_ticks(ax):
         np.zeros((2, 3, 4, 5, 3)),
     ],
 )
-def test_what_is_no_array_of_images_is_an_error(images):
+def test_anything_but_an_array_of_images_is_refused(images):
     with pytest.raises(ValueError, match=r"`images` must.*images\.shape="):
         visualization.plot_images(images)
 
 
 @pytest.mark.parametrize("name", ["row_labels", "column_labels"])
-def test_labels_of_another_number_are_an_error_that_names_them(name):
+def test_a_wrong_number_of_labels_is_refused(name):
     with pytest.raises(ValueError, match=rf"`{name}` must.*{name}=\['a'\]"):
         visualization.plot_images(make_images(), **{name: ["a"]})

@@ -48,7 +48,7 @@ def test_the_receptive_field_is_marked_after_its_last_lag(layer, ax, length):
     assert legend(ax)[-1] == "receptive field: 8 steps"
 
 
-def test_a_receptive_field_beyond_the_picture_is_named_only(layer, ax):
+def test_a_receptive_field_beyond_the_plot_is_only_named(layer, ax):
     visualization.plot_kernels(layer, 5, ax=ax)
     (mark,) = ax.lines
     assert len(mark.get_xdata()) == 0
@@ -57,13 +57,13 @@ def test_a_receptive_field_beyond_the_picture_is_named_only(layer, ax):
 
 
 @pytest.mark.parametrize("channel", [4, -1, 0.5])
-def test_a_channel_that_the_layer_lacks_is_an_error(layer, channel):
+def test_a_channel_that_the_layer_does_not_have_is_refused(layer, channel):
     message = rf"from 0 to 3.*channels=\(0, {channel}\)"
     with pytest.raises(ValueError, match=message):
         visualization.plot_kernels(layer, 8, channels=(0, channel))
 
 
-def test_a_figure_is_made_without_axes(layer):
+def test_a_figure_is_made_if_axes_are_not_given(layer):
     figure = visualization.plot_kernels(layer, 8)
     assert len(figure.axes) == 1
     plt.close(figure)

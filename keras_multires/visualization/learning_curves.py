@@ -1,62 +1,66 @@
+"""Plot of learning curves."""
+
 from matplotlib.ticker import MaxNLocator
 
 from keras_multires._validation import check_numbers
 from keras_multires._validation import check_string
-from keras_multires.visualization.arguments import axes_or_new
-from keras_multires.visualization.arguments import check_axes
+from keras_multires._validation import require
+from keras_multires.visualization._axes import axes_or_new
+
+__all__ = ["plot_learning_curves"]
 
 
 def plot_learning_curves(history, metric="loss", ax=None):
     """Draws a metric of training and validation against the epoch.
 
     Args:
-        history: Dict from names to one value an epoch, such as the `history`
-            attribute of what `model.fit` returns, or `log.csv` of
-            `keras.callbacks.CSVLogger` read into columns.
-        metric: Name of the metric. `"val_" + metric` is drawn too if it is in
-            `history`.
-        ax: Axes to draw on. By default those of a new figure.
+        history: Dict from names to one value per epoch, such as the `history`
+            attribute of what `model.fit` returns, or the columns of the file
+            that `keras.callbacks.CSVLogger` writes.
+        metric: Name of the metric. `"val_" + metric` is drawn too if `history`
+            holds it.
+        ax: Axes to draw on. Defaults to those of a new figure.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: if `history` does not hold the metric, or anything but
-            numbers of it.
+        ValueError: if `history` does not hold the metric, or holds anything but
+            numbers for it.
     """
-    check_axes("ax", ax)
     check_string("metric", metric)
-    # A table of pandas will do.
-    if not all(hasattr(history, name) for name in ("keys", "__getitem__")):
-        raise ValueError(
-            "`history` must be a dict of lists, as the attribute `history` of "
-            f"what `model.fit` returns. Received: history={history!r}"
-        )
-    if metric not in history:
-        raise ValueError(
-            f"`metric` must be one of `history`: "
-            f"{', '.join(map(repr, history)) or 'there is none'}. "
-            f"Received: metric={metric!r}"
-        )
-    curves = {}
-    for label, name in (
-        ("training", metric),
-        ("validation", f"val_{metric}"),
-    ):
-        if name in history:
-            curves[label] = check_numbers("history", history[name])
-            if curves[label].ndim != 1:
-                raise ValueError(
-                    "`history` must hold one value an epoch. Received: "
-                    f"history[{name!r}]={history[name]!r}"
-                )
+    # Not only a dict: a table of pandas works too.
+    is_table = hasattr(history, "keys") and hasattr(history, "__getitem__")
+    expected = (
+        "`history` must be a dict of lists, as the attribute `history` of what "
+        "`model.fit` returns."
+    )
+    require(is_table, expected, history=history)
+    names = ", ".join(map(repr, history)) or "there is none"
+    expected = f"`metric` must be one of `history`: {names}."
+    require(metric in history, expected, metric=metric)
+    training = _values(history, metric)
+    validation = None
+    if f"val_{metric}" in history:
+        validation = _values(history, f"val_{metric}")
     ax = axes_or_new(ax)
-    for label, values in curves.items():
-        epochs = range(1, len(values) + 1)
-        # The dot makes a single epoch visible.
-        ax.plot(epochs, values, marker=".", label=label)
+    _draw(ax, training, "training")
+    if validation is not None:
+        _draw(ax, validation, "validation")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch")
     ax.set_ylabel(metric)
     ax.legend()
     return ax.figure
+
+
+def _values(history, name):
+    values = check_numbers("history", history[name])
+    expected = "`history` must hold one value an epoch."
+    require(values.ndim == 1, expected, f"history[{name!r}]={history[name]!r}")
+    return values
+
+
+def _draw(ax, values, label):
+    # The dots make a single epoch visible.
+    ax.plot(range(1, len(values) + 1), values, marker=".", label=label)

@@ -31,12 +31,12 @@ def test_learning_curves_without_validation_show_training(ax):
     assert ax.get_ylabel() == "accuracy"
 
 
-def test_one_epoch_is_the_first(ax):
+def test_the_only_tick_of_one_epoch_is_1(ax):
     visualization.plot_learning_curves({"loss": [1.0]}, ax=ax)
     low, high = ax.get_xlim()
     assert [t for t in ax.get_xticks() if low <= t <= high] == [1]
 
 
-def test_a_metric_that_was_not_recorded_is_an_error():
+def test_a_metric_that_was_not_recorded_is_refused():
     with pytest.raises(ValueError, match=r"'loss'.*metric='auroc'"):
         visualization.plot_learning_curves({"loss": [1.0]}, "auroc")

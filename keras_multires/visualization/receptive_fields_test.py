@@ -36,12 +36,12 @@ def mean_distance(jacobian):
         {"wavelet": "db2"},
         {"memory": "uniform", "memory_size": 9, "kernel_size": 3, "depth": 3},
         {"depth": 2, "activation": "tanh"},
-        # Kernels without the first lags: rows of zeros.
+        # Kernels whose first lags are zero, so some rows are zero.
         {"delayed": 5},
         {"delayed": 100},
     ],
 )
-def test_the_field_is_that_of_the_jacobian(options, gradients):
+def test_the_field_matches_the_jacobian(options, gradients):
     length, channels = 16, 3
     options = dict(options)
     delayed = options.pop("delayed", 0)
@@ -70,20 +70,20 @@ def test_the_field_is_that_of_the_jacobian(options, gradients):
         np.testing.assert_array_equal(field, 0)
 
 
-def test_a_skip_alone_has_no_memory():
+def test_a_skip_connection_alone_has_the_field_zero():
     layer = build(memory_initializer="zeros", skip_initializer="ones")
     field = visualization.effective_receptive_field(layer, 16)
     np.testing.assert_array_equal(field, 0)
 
 
 @pytest.mark.parametrize("scale", [1, -3])
-def test_inputs_of_equal_weight_lie_a_quarter_of_the_length_back(scale):
+def test_the_field_of_equal_weights_is_a_quarter_of_the_length(scale):
     layer = build(
         depth=4,
         filter_initializer="ones",
         skip_initializer="zeros",
     )
-    # The approximation alone: the sum of the last 16 inputs.
+    # Only the approximation, which is the sum of the last 16 inputs.
     weights = np.zeros((5, 3))
     weights[0] = scale
     layer.memory_weights.assign(weights)
@@ -91,7 +91,7 @@ def test_inputs_of_equal_weight_lie_a_quarter_of_the_length_back(scale):
     np.testing.assert_allclose(field, 15 / 4, rtol=1e-6)
 
 
-def test_the_picture_shows_range_median_and_nominal_field(ax):
+def test_the_plot_shows_range_median_and_nominal_field(ax):
     layers = [build(64, 5, depth=depth) for depth in (2, 4, 6)]
     figure = visualization.plot_effective_receptive_fields(layers, 64, ax=ax)
     assert figure is ax.figure
@@ -119,14 +119,14 @@ def test_the_picture_shows_range_median_and_nominal_field(ax):
     ]
 
 
-def test_one_layer_is_the_first(ax):
+def test_the_only_tick_of_one_layer_is_1(ax):
     layer = MultiresLayer(depth=3)
     layer.build((None, 20, 2))
     visualization.plot_effective_receptive_fields([layer], 20, ax=ax)
     assert [t for t in ax.get_xticks() if 0.5 <= t <= 1.5] == [1]
 
 
-def test_weights_that_are_no_numbers_show():
+def test_weights_of_nan_give_a_field_of_nan():
     layer = MultiresLayer(depth=3)
     layer.build((None, 20, 2))
     layer.memory_weights.assign(np.full(layer.memory_weights.shape, np.nan))
@@ -134,13 +134,13 @@ def test_weights_that_are_no_numbers_show():
     assert np.isnan(field).all()
 
 
-def test_no_layers_are_an_error():
+def test_an_empty_list_of_layers_is_refused():
     with pytest.raises(ValueError, match=r"at least one.*layers=\[\]"):
         visualization.plot_effective_receptive_fields([], 16)
 
 
 @pytest.mark.parametrize("length", [0, 1.5])
-def test_a_length_that_is_no_positive_integer_is_an_error(length):
+def test_a_length_that_is_not_a_positive_integer_is_refused(length):
     layer = build()
     message = rf"`length`.*Received: length={length}"
     with pytest.raises(ValueError, match=message):
@@ -150,7 +150,7 @@ def test_a_length_that_is_no_positive_integer_is_an_error(length):
 
 
 @pytest.mark.parametrize("layer", [MultiresLayer(), MultiresConv(depth=1)])
-def test_what_is_not_a_built_layer_is_an_error(layer):
+def test_anything_but_a_built_layer_is_refused(layer):
     message = r"`layers?`.*`MultiresLayer` that is built.*Received: layers?="
     with pytest.raises(ValueError, match=message):
         visualization.effective_receptive_field(layer, 16)

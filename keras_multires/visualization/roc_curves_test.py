@@ -47,12 +47,12 @@ def slow_curve(targets, scores):
 
 
 def shown(ax):
-    """Lines by what the legend calls them."""
+    """Lines by their names in the legend."""
     lines = ax.get_legend_handles_labels()[0]
     return {line.get_label(): line for line in lines}
 
 
-def test_names_are_shown_as_they_are(predictions, ax):
+def test_names_are_shown_without_interpretation(predictions, ax):
     names = ["_AVB", "$\\frac$", *NAMES[2:]]
     visualization.plot_roc_curves(*predictions, names, ax=ax)
     ax.figure.draw_without_rendering()
@@ -61,7 +61,7 @@ def test_names_are_shown_as_they_are(predictions, ax):
     assert "$\\frac$" in texts[-1]
 
 
-def test_the_curves_are_the_rates_at_every_threshold(predictions, ax):
+def test_the_curves_hold_the_rates_at_every_threshold(predictions, ax):
     targets, scores = predictions
     figure = visualization.plot_roc_curves(targets, scores, NAMES, ax=ax)
     assert figure is ax.figure
@@ -78,7 +78,7 @@ def test_the_curves_are_the_rates_at_every_threshold(predictions, ax):
         )
 
 
-def test_the_legend_holds_the_areas_the_most_frequent_first(predictions, ax):
+def test_the_legend_sorts_the_areas_by_frequency(predictions, ax):
     targets, scores = predictions
     visualization.plot_roc_curves(targets, scores, NAMES, ax=ax)
     areas = [slow_area(targets[:, i], scores[:, i]) for i in (2, 4, 0)]
@@ -105,11 +105,11 @@ def test_labels_beyond_the_most_frequent_are_grey(predictions, ax):
     for line in (first_grey, second_grey):
         assert line.get_color() == "0.75"
         assert line.get_zorder() < coloured.get_zorder()
-    # The mean is over all, grey or not.
+    # The mean includes the grey curves.
     assert ax.get_title().endswith("of 3 labels")
 
 
-def test_no_two_of_many_curves_look_alike(ax):
+def test_many_curves_all_look_different(ax):
     targets = np.tile([[0], [1]], (1, 25))
     names = [f"label {i}" for i in range(25)]
     visualization.plot_roc_curves(targets, targets, names, 25, ax=ax)
@@ -118,7 +118,7 @@ def test_no_two_of_many_curves_look_alike(ax):
     assert len(looks) == len(lines) == 25
 
 
-def test_many_labels_left_out_are_counted(ax):
+def test_many_labels_that_are_left_out_are_counted(ax):
     targets = np.zeros((4, 8), int)
     targets[:2, 0] = 1
     names = [f"label {i}" for i in range(8)]
@@ -140,7 +140,7 @@ def test_many_labels_left_out_are_counted(ax):
         ({"max_curves": 0}, r"at least 1.*max_curves=0"),
     ],
 )
-def test_arguments_that_do_not_fit_are_an_error(options, message):
+def test_arguments_that_do_not_fit_are_refused(options, message):
     arguments = {
         "targets": np.eye(2),
         "scores": np.eye(2),
@@ -151,7 +151,7 @@ def test_arguments_that_do_not_fit_are_an_error(options, message):
         visualization.plot_roc_curves(**arguments)
 
 
-def test_what_is_missing_is_said(monkeypatch):
+def test_a_missing_scikit_learn_is_named_in_the_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     with pytest.raises(ImportError, match="pip install scikit-learn"):
         visualization.plot_roc_curves([[0], [1]], [[0], [1]], ["a"])

@@ -83,7 +83,7 @@ def slow_memory(signal, low, high, counts):
         ({"depth": 2, "memory": "uniform", "memory_size": 1}, (0, 0)),
     ],
 )
-def test_the_image_is_the_memory_scaled_level_by_level(
+def test_the_image_is_the_memory_normalised_in_each_band(
     layer_class, options, counts, inputs, axes
 ):
     layer = build(layer_class, **options)
@@ -105,8 +105,8 @@ def test_the_image_is_the_memory_scaled_level_by_level(
     assert drawn.get_clim() == (-1, 1)
 
 
-def test_the_image_is_of_what_the_layer_computes(inputs, axes):
-    # Of unknown depth, which follows from the length.
+def test_the_image_shows_what_the_layer_computes(inputs, axes):
+    # Its depth follows from the length of the inputs.
     layer = build(kernel_size=3)
     visualization.plot_scalogram(layer, inputs, 2, axes=axes)
     memory = ops.convert_to_numpy(layer(inputs[np.newaxis]))[0, :, 2].T
@@ -139,7 +139,7 @@ def test_levels_of_the_uniform_memory_have_bands_of_equal_height(inputs, axes):
         r"$2 \times b_{2}$  4",
     ]
     np.testing.assert_array_equal(axes[1].get_yticks(), [0.5, 1.5, 2.5, 3.5])
-    # The middle of a coefficient's part of its band has its colour.
+    # Each coefficient has its colour at the middle of its part of the band.
     axes[1].figure.draw_without_rendering()
     drawn = image(axes[1])
     for row, height in enumerate((0.5, 1.5, 2.25, 2.75, 3.25, 3.75)):
@@ -201,7 +201,7 @@ def test_a_silent_channel_is_drawn_as_zero(inputs, axes):
     np.testing.assert_array_equal(image(axes[1]).get_array(), 0)
 
 
-def test_a_figure_of_two_axes_and_a_colour_bar_is_made_without_axes(inputs):
+def test_a_figure_is_made_if_axes_are_not_given(inputs):
     figure = visualization.plot_scalogram(build(), inputs)
     trace_ax, memory_ax, colour_bar = figure.axes
     assert trace_ax.get_shared_x_axes().joined(trace_ax, memory_ax)
@@ -222,7 +222,7 @@ def test_a_figure_of_two_axes_and_a_colour_bar_is_made_without_axes(inputs):
         ({"layer": MultiresConv(depth=2)}, r"that is built.*layer="),
     ],
 )
-def test_arguments_that_do_not_fit_are_an_error(options, message, inputs):
+def test_arguments_that_do_not_fit_are_refused(options, message, inputs):
     arguments = {"layer": build(), "inputs": inputs, **options}
     with pytest.raises(ValueError, match=message):
         visualization.plot_scalogram(**arguments)

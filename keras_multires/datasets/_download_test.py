@@ -1,14 +1,10 @@
-import contextlib
 import errno
 import hashlib
-import http.server
 import json
 import re
 import shutil
 import socket
-import threading
 import urllib.request
-from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -16,108 +12,23 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from keras_multires.datasets import download
+from keras_multires.datasets import _download as download
+from testing.web_server import Request
+from testing.web_server import WebServer
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
-Request = namedtuple("Request", "path range if_range status")
-
-
-class Server:
-    """A web server of this machine that breaks as it is told to.
-
-    Attributes:
-        files: dict of contents by path.
-        cuts: numbers of bytes after which the next answers break off.
-        statuses: errors that the next answers are.
-        validators: headers of every answer, by which a change is told.
-        honours_range: whether a part is sent if one is asked for.
-        range_shift: by how many bytes the part sent is another one.
-        sends_length: whether the size of an answer is announced.
-        requests: what has been asked for, and the status of the answer.
-    """
-
-    def __init__(self, files):
-        self.files = files
-        self.cuts = []
-        self.statuses = []
-        self.validators = {"ETag": '"1"'}
-        self.honours_range = True
-        self.range_shift = 0
-        self.sends_length = True
-        self.requests = []
-
-    def __enter__(self):
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer._answer(self)
-
-            def log_message(self, *args):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), Handler
-        )
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,)
-        )
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        return self
-
-    def __exit__(self, *args):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _answer(self, handler):
-        content = self.files.get(handler.path)
-        asked = handler.headers["Range"]
-        condition = handler.headers["If-Range"]
-        status, start = 200, 0
-        if content is None:
-            status = 404
-        elif self.statuses:
-            status = self.statuses.pop(0)
-        elif (
-            asked
-            and self.honours_range
-            and condition in (None, *self.validators.values())
-        ):
-            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
-            start += self.range_shift
-            status = 206 if start < len(content) else 416
-        self.requests.append(Request(handler.path, asked, condition, status))
-        handler.send_response(status)
-        if status not in (200, 206):
-            handler.end_headers()
-            return
-        for name, value in self.validators.items():
-            handler.send_header(name, value)
-        if status == 206:
-            handler.send_header(
-                "Content-Range",
-                f"bytes {start}-{len(content) - 1}/{len(content)}",
-            )
-        if self.sends_length:
-            handler.send_header("Content-Length", str(len(content) - start))
-        handler.end_headers()
-        end = start + self.cuts.pop(0) if self.cuts else len(content)
-        with contextlib.suppress(ConnectionError):
-            handler.wfile.write(content[start:end])
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     monkeypatch.setattr(download, "_WAIT_SECONDS", 0)
-    # The server is on this machine, whatever proxies the user has.
+    # The server is on this machine, so no proxy of the user may be asked.
     monkeypatch.setenv("no_proxy", "*")
 
 
 @pytest.fixture
 def server():
-    with Server({"/file": CONTENT}) as server:
+    with WebServer({"/file": CONTENT}) as server:
         yield server
 
 
@@ -136,10 +47,10 @@ def fetch(server, path, **arguments):
 
 
 def break_off(server, path):
-    """Leaves a part of 100,000 bytes, as a call does that gives up."""
+    """Leaves a part of 100,000 bytes, like a call that has failed."""
     server.cuts = [100_000, 0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(download, "_ATTEMPTS", 1)
+        patch.setattr(download, "_MAX_ATTEMPTS", 1)
         with pytest.raises(ConnectionError):
             fetch(server, path)
     assert path.with_name("file.zip.part").stat().st_size == 100_000
@@ -151,7 +62,7 @@ def assert_whole(path, content=CONTENT):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_file_is_downloaded_whole(server, path):
+def test_a_file_is_downloaded_completely(server, path):
     fetch(server, path, sha256=hashlib.sha256(CONTENT).hexdigest().upper())
     assert_whole(path)
     assert server.requests == [Request("/file", None, None, 200)]
@@ -163,7 +74,7 @@ def test_an_empty_file_is_downloaded(server, path):
     assert_whole(path, b"")
 
 
-def test_the_size_need_not_be_announced(server, path):
+def test_a_file_whose_size_is_not_announced_is_downloaded(server, path):
     server.sends_length = False
     fetch(server, path)
     assert_whole(path)
@@ -190,35 +101,35 @@ def test_a_broken_download_is_continued_by_the_next_call(server, path, part):
 
 
 def test_the_error_says_what_is_kept_and_what_to_do(server, path, part):
-    server.cuts = [100_000] + [0] * download._ATTEMPTS
+    server.cuts = [100_000] + [0] * download._MAX_ATTEMPTS
     with pytest.raises(
         ConnectionError, match=r"100000 of 300000 bytes.*the same call"
     ) as error:
         fetch(server, path)
     assert str(part) in str(error.value)
     assert f"{server.url}/file" in str(error.value)
-    assert len(server.requests) == 1 + download._ATTEMPTS
+    assert len(server.requests) == 1 + download._MAX_ATTEMPTS
 
 
-def test_attempts_that_get_further_are_not_counted(server, path):
-    server.cuts = [20_000] * 3 * download._ATTEMPTS
+def test_attempts_that_receive_new_data_do_not_count_as_failures(server, path):
+    server.cuts = [20_000] * 3 * download._MAX_ATTEMPTS
     fetch(server, path)
     assert_whole(path)
 
 
 @given(st.lists(st.integers(1, 100_000), max_size=6))
 @settings(max_examples=20, deadline=None)
-def test_wherever_it_breaks_the_file_is_the_same(tmp_path_factory, cuts):
+def test_a_download_broken_at_any_place_gives_the_same_file(
+    tmp_path_factory, cuts
+):
     path = tmp_path_factory.mktemp("cuts") / "file.zip"
-    with Server({"/file": CONTENT}) as server:
+    with WebServer({"/file": CONTENT}) as server:
         server.cuts = cuts
         fetch(server, path)
     assert_whole(path)
 
 
-def test_a_server_that_sends_whole_files_only_is_asked_for_it_anew(
-    server, path
-):
+def test_a_download_restarts_if_the_server_sends_only_whole_files(server, path):
     break_off(server, path)
     server.honours_range = False
     fetch(server, path)
@@ -226,16 +137,18 @@ def test_a_server_that_sends_whole_files_only_is_asked_for_it_anew(
     assert [request.status for request in server.requests] == [200]
 
 
-def test_such_a_server_that_always_breaks_is_an_error(server, path):
+def test_a_server_of_whole_files_that_always_breaks_off_is_an_error(
+    server, path
+):
     server.honours_range = False
     server.cuts = [100_000] * 100
     with pytest.raises(ConnectionError, match="100000 of 300000"):
         fetch(server, path)
-    assert len(server.requests) == 1 + download._ATTEMPTS
+    assert len(server.requests) == 1 + download._MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize("size", [250_000, 300_000, 350_000])
-def test_a_file_that_has_changed_is_downloaded_anew(server, path, size):
+def test_a_download_restarts_if_the_file_has_changed(server, path, size):
     break_off(server, path)
     changed = CONTENT[::-1] * 2
     server.files["/file"] = changed[:size]
@@ -255,7 +168,7 @@ def test_a_change_of_size_is_noticed_without_a_validator(server, path):
     assert server.requests[-1].range is None
 
 
-def test_a_weak_validator_is_not_relied_on(server, path):
+def test_the_date_is_used_instead_of_a_weak_etag(server, path):
     date = "Wed, 09 Nov 2022 19:26:00 GMT"
     server.validators = {"ETag": 'W/"1"', "Last-Modified": date}
     break_off(server, path)
@@ -264,7 +177,7 @@ def test_a_weak_validator_is_not_relied_on(server, path):
     assert server.requests == [Request("/file", "bytes=100000-", date, 206)]
 
 
-def test_another_range_than_asked_is_not_used(server, path):
+def test_a_download_restarts_if_the_server_sends_another_range(server, path):
     break_off(server, path)
     server.range_shift = 10
     fetch(server, path)
@@ -272,7 +185,7 @@ def test_another_range_than_asked_is_not_used(server, path):
     assert [request.status for request in server.requests] == [206, 200]
 
 
-def test_a_range_that_is_refused_is_not_insisted_on(server, path):
+def test_a_download_restarts_if_the_server_refuses_the_range(server, path):
     break_off(server, path)
     server.statuses = [416]
     fetch(server, path)
@@ -283,7 +196,7 @@ def test_a_range_that_is_refused_is_not_insisted_on(server, path):
     ]
 
 
-def test_the_part_of_another_address_is_not_continued(server, path):
+def test_a_part_from_another_address_is_not_continued(server, path):
     server.files["/other"] = CONTENT[::-1]
     break_off(server, path)
     download.fetch(f"{server.url}/other", path, verbose=0)
@@ -304,15 +217,15 @@ def test_a_part_of_unknown_origin_is_not_continued(server, path, part, notes):
     assert server.requests == [Request("/file", None, None, 200)]
 
 
-def test_notes_without_their_part_do_no_harm(server, path, part):
+def test_notes_without_a_part_are_ignored(server, path, part):
     break_off(server, path)
     part.unlink()
     fetch(server, path)
     assert_whole(path)
 
 
-def test_a_part_that_is_whole_is_not_asked_for_again(server, path, part):
-    """That of a call that was killed before it could rename it."""
+def test_a_complete_part_is_not_downloaded_again(server, path, part):
+    """A killed call leaves one if it could not rename it in time."""
     break_off(server, path)
     part.write_bytes(CONTENT)
     fetch(server, path, sha256=hashlib.sha256(CONTENT).hexdigest())
@@ -320,7 +233,7 @@ def test_a_part_that_is_whole_is_not_asked_for_again(server, path, part):
     assert server.requests == []
 
 
-def test_an_earlier_file_stays_until_the_new_one_is_whole(server, path):
+def test_an_earlier_file_stays_until_the_new_one_is_complete(server, path):
     path.parent.mkdir()
     path.write_bytes(b"earlier")
     break_off(server, path)
@@ -329,7 +242,7 @@ def test_an_earlier_file_stays_until_the_new_one_is_whole(server, path):
     assert_whole(path)
 
 
-def test_a_missing_file_is_an_error_at_once(server, path):
+def test_a_missing_file_is_an_error_without_further_attempts(server, path):
     url = f"{server.url}/none"
     with pytest.raises(ConnectionError, match="404") as error:
         download.fetch(url, path, verbose=0)
@@ -340,17 +253,17 @@ def test_a_missing_file_is_an_error_at_once(server, path):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_an_error_that_may_pass_is_tried_again(server, path, status):
-    server.statuses = [status] * (download._ATTEMPTS - 1)
+def test_a_temporary_error_of_the_server_is_tried_again(server, path, status):
+    server.statuses = [status] * (download._MAX_ATTEMPTS - 1)
     fetch(server, path)
     assert_whole(path)
-    server.statuses = [status] * download._ATTEMPTS
+    server.statuses = [status] * download._MAX_ATTEMPTS
     with pytest.raises(ConnectionError, match=rf"{status}.*later"):
         fetch(server, path)
     assert_whole(path)
 
 
-def test_an_answer_that_is_no_file_is_an_error(server, path):
+def test_an_answer_without_a_file_is_an_error(server, path):
     server.statuses = [204]
     with pytest.raises(ConnectionError, match="204"):
         fetch(server, path)
@@ -367,7 +280,7 @@ def test_a_refused_connection_is_an_error_that_names_the_address(path):
     assert not list(path.parent.iterdir())
 
 
-def test_a_silent_server_is_an_error(path, monkeypatch):
+def test_a_server_that_never_answers_is_an_error(path, monkeypatch):
     monkeypatch.setattr(download, "_TIMEOUT_SECONDS", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -401,9 +314,7 @@ def test_a_full_disk_is_an_error_before_the_download(server, path, monkeypatch):
     assert len(server.requests) == 1
 
 
-def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(
-    server, path, part
-):
+def test_an_error_of_the_disk_is_not_tried_again(server, path, part):
     part.mkdir(parents=True)
     with pytest.raises(OSError, match=re.escape(str(part))) as error:
         fetch(server, path)
@@ -411,7 +322,7 @@ def test_an_error_of_the_disk_is_not_taken_for_one_of_the_network(
     assert len(server.requests) == 1
 
 
-def test_being_killed_leaves_a_part_that_is_continued(
+def test_a_call_that_was_killed_is_continued_by_the_next(
     server, path, part, monkeypatch
 ):
     original = urllib.request.urlopen

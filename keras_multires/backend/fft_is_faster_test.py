@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BACKEND
-from keras_multires.layers.algorithm_choice import fft_is_faster
+from keras_multires.backend import fft_is_faster
+from testing.backends import BACKEND
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 GRID = json.loads((RESULTS / f"{BACKEND}.json").read_text())["auto"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_multires.datasets import cache
+from keras_multires.datasets import _cache as cache
 
 ARRAYS = {
     "floats": np.arange(6000, dtype="float32").reshape(2, 3, 1000),
@@ -11,7 +11,7 @@ ARRAYS = {
 
 
 def accept(arrays):
-    pass
+    return True
 
 
 @pytest.fixture(params=[False, True], ids=["stored", "compressed"])
@@ -30,8 +30,8 @@ def test_arrays_are_read_as_they_were_written(path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_changed_byte_is_an_error_wherever_it_is(path):
-    """In the data, that is: in between there are bytes without meaning."""
+def test_a_changed_byte_in_the_data_is_an_error(path):
+    """Between the arrays there are bytes without a meaning."""
     content = path.read_bytes()
     with np.load(path) as archive:
         [info] = [
@@ -55,15 +55,16 @@ def test_a_truncated_file_is_an_error_that_says_what_to_do(path):
             cache.read_arrays(path, accept)
 
 
-def test_what_the_check_refuses_is_an_error_that_says_what_to_do(path):
-    def refuse(arrays):
+def test_arrays_that_are_not_valid_are_an_error_that_says_what_to_do(path):
+    def are_valid(arrays):
         raise KeyError("targets")
 
-    with pytest.raises(ValueError, match="Delete the file"):
-        cache.read_arrays(path, refuse)
+    for refuse in (are_valid, lambda arrays: False):
+        with pytest.raises(ValueError, match="Delete the file"):
+            cache.read_arrays(path, refuse)
 
 
-def test_nothing_is_unpickled(tmp_path):
+def test_an_archive_is_read_without_unpickling_objects(tmp_path):
     class Trap:
         def __reduce__(self):
             return (pytest.fail, ("was unpickled",))
@@ -78,17 +79,23 @@ def test_nothing_is_unpickled(tmp_path):
         cache.read_arrays(path, accept)
 
 
-def test_a_missing_file_is_not_called_damaged(tmp_path):
+def test_a_missing_archive_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         cache.read_arrays(tmp_path / "none.npz", accept)
 
 
-def test_the_folder_of_the_cache_is_made(tmp_path, monkeypatch):
+def test_the_folder_of_the_cache_is_created(tmp_path, monkeypatch):
     folder = tmp_path / "a" / "b"
     assert cache.cache_file("name", folder) == folder / "name"
     assert folder.is_dir()
+
+
+def test_the_default_folder_follows_keras_home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     assert cache.cache_file("name") == tmp_path / "home/datasets/name"
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert cache.cache_file("name", "~/c") == tmp_path / "c/name"
+    monkeypatch.setenv("KERAS_HOME", "~/keras")
+    assert cache.cache_file("name") == tmp_path / "keras/datasets/name"
+    monkeypatch.delenv("KERAS_HOME")
+    assert cache.cache_file("name") == tmp_path / ".keras/datasets/name"

@@ -1,0 +1,70 @@
+"""Arrays kept on disk, so that a data set is prepared only once.
+
+A file is written under a temporary name and renamed when it is complete. It is
+read without `pickle`, so it cannot run code.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_multires._files import explain_errors
+from keras_multires._files import write_whole
+from keras_multires._validation import require
+
+__all__ = ["cache_file", "read_arrays", "write_arrays"]
+
+
+def cache_file(name, cache_dir=None):
+    """Path of a file in the cache. The folder is created if it is missing.
+
+    Args:
+        name: Name of the file. It must determine the contents.
+        cache_dir: `pathlib.Path` of the cache. Defaults to `datasets` in
+            Keras's own folder, `~/.keras` or `$KERAS_HOME`.
+
+    Returns:
+        A `pathlib.Path`.
+
+    Raises:
+        OSError: if the folder cannot be created.
+    """
+    if cache_dir is None:
+        home = Path(os.environ.get("KERAS_HOME", "~/.keras"))
+        cache_dir = home.expanduser() / "datasets"
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    return cache_dir / name
+
+
+def write_arrays(path, arrays, compress=True):
+    """Writes a dict of arrays, completely or not at all."""
+    save = np.savez_compressed if compress else np.savez
+    with write_whole(path) as file:
+        save(file, **arrays)
+
+
+def read_arrays(path, are_valid):
+    """Reads what `write_arrays` wrote.
+
+    Args:
+        path: `pathlib.Path` of an archive.
+        are_valid: Function of the dict of arrays: whether they are what the
+            file should hold. It may raise an error instead of returning False.
+
+    Returns:
+        A dict of arrays.
+
+    Raises:
+        OSError: if the file cannot be opened.
+        ValueError: if it is damaged. The message says what to do.
+    """
+    damage = (
+        f"The kept data are damaged: {path}. Delete the file, and it is made "
+        "again."
+    )
+    with open(path, "rb") as file, explain_errors(lambda _: damage):
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        require(are_valid(arrays), "Arrays must be those of the data set.")
+    return arrays
