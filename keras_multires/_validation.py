@@ -5,8 +5,6 @@ them. A message names the argument in backticks, says what is expected and ends
 with what was received.
 """
 
-import importlib
-import math
 import numbers
 import os
 import re
@@ -23,6 +21,8 @@ from keras_multires import backend
 INT32_MAX = 2**31 - 1
 # Lengths that no tensor needs to have, such as that of a receptive field.
 INT64_MAX = 2**63 - 1
+FLOAT32_TINY = float(np.finfo("float32").tiny)
+FLOAT32_MAX = float(np.finfo("float32").max)
 
 _KERAS_MODULES = {
     "activation": keras.activations,
@@ -45,30 +45,6 @@ def require(condition, expected, received="", **values):
         shown = [received] if received else []
         shown += [f"{name}={value!r}" for name, value in values.items()]
         raise ValueError(f"{expected} Received: {', '.join(shown)}")
-
-
-def import_package(module, reason, package=None):
-    """Imports a package that only some functions need.
-
-    Args:
-        module: Name of the module.
-        reason: What the package does here, such as `"Records are read by
-            wfdb"`.
-        package: Name to install it by, if that is not the module's.
-
-    Returns:
-        The module.
-
-    Raises:
-        ImportError: if it is not installed. The message says how to install it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"{reason}, which is not installed. Install it: pip install "
-            f"{package or module}"
-        ) from error
 
 
 def is_real(value):
@@ -121,28 +97,29 @@ def check_choice(name, value, choices):
     return kind(value)
 
 
-def check_rate(name, value):
-    """Accepts a number in [0, 1)."""
-    require(
-        is_real(value) and 0 <= value < 1,
-        f"`{name}` must be a number from 0 (included) to 1 (excluded).",
-        **{name: value},
-    )
+def _accepts(test, expected):
+    """A check that accepts the values for which `test` is true."""
+
+    def check(name, value):
+        require(test(value), f"`{name}` must {expected}.", **{name: value})
+
+    return check
 
 
-def check_positive(name, value):
-    """Accepts a number above 0 that float32 rounds neither to 0 nor infinity.
-
-    Backends compute in float32.
-    """
-    limits = np.finfo("float32")
-    require(
-        is_real(value)
-        and 0 < value < math.inf
-        and float(limits.tiny) <= value <= float(limits.max),
-        f"`{name}` must be a finite number above 0, in the range of float32.",
-        **{name: value},
-    )
+check_string = _accepts(lambda value: isinstance(value, str), "be a string")
+check_rate = _accepts(
+    lambda value: is_real(value) and 0 <= value < 1,
+    "be a number from 0 (included) to 1 (excluded)",
+)
+# Backends compute in float32, which must round it neither to 0 nor infinity.
+check_positive = _accepts(
+    lambda value: is_real(value) and FLOAT32_TINY <= value <= FLOAT32_MAX,
+    "be a finite number above 0, in the range of float32",
+)
+check_url = _accepts(
+    lambda value: isinstance(value, str) and re.match(r"https?://", value),
+    "start with http:// or https://",
+)
 
 
 def check_seed(name, value):
@@ -155,22 +132,13 @@ def check_seed(name, value):
     return check_integer(name, value, 0, 2**32 - 1)
 
 
-def check_string(name, value):
-    """Accepts a string."""
-    is_string = isinstance(value, str)
-    require(is_string, f"`{name}` must be a string.", **{name: value})
-
-
 def check_names(name, value, count=None):
     """Accepts a list of strings, of `count` strings if that is given."""
-    is_list = isinstance(value, (list, tuple)) or (
-        isinstance(value, np.ndarray) and value.ndim == 1
-    )
+    is_list = isinstance(value, (list, tuple)) or np.ndim(value) == 1
+    is_right = is_list and all(isinstance(item, str) for item in value)
     number = "" if count is None else f"{count} "
     require(
-        is_list
-        and all(isinstance(item, str) for item in value)
-        and count in (None, len(value)),
+        is_right and count in (None, len(value)),
         f"`{name}` must be a list of {number}strings.",
         **{name: value},
     )
@@ -190,15 +158,6 @@ def check_path(name, value):
         pass
     expected = "a path: a string, not empty, or a `pathlib.Path`."
     return require(False, f"`{name}` must be {expected}", **{name: value})
-
-
-def check_url(name, value):
-    """Accepts an address on the web."""
-    require(
-        isinstance(value, str) and re.match(r"https?://", value),
-        f"`{name}` must start with http:// or https://.",
-        **{name: value},
-    )
 
 
 def check_numbers(name, value):

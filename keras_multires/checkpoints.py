@@ -14,10 +14,10 @@ from keras import ops
 
 from keras_multires._files import explain_errors
 from keras_multires._files import write_whole
+from keras_multires._packages import import_package
 from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_layer
 from keras_multires._validation import check_path
-from keras_multires._validation import import_package
 from keras_multires._validation import require
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel

@@ -51,8 +51,8 @@ def check_export(format, dtype="float32"):
         dtype not in impossible_dtypes,
         f"With the backend {backend.NAME}, a file of format={format!r} cannot "
         f"compute in {dtype}. Export a copy of the model that computes in "
-        "float32: copy = type(model).from_config({**model.get_config(), "
-        "'dtype': 'float32'}), then copy.set_weights(model.get_weights()).",
+        "float32: keras.config.set_dtype_policy('float32'), make the model "
+        "again, and copy.set_weights(model.get_weights()).",
         f"a model that computes in {dtype}",
     )
     for module in modules:

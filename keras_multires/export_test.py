@@ -5,21 +5,24 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_multires import backend
 from keras_multires.backend import is_exporting
-from keras_multires.export import CONVERTERS
-from keras_multires.export import IMPOSSIBLE_DTYPES
+from keras_multires.export import FORMATS
 from keras_multires.export import export_step
 from keras_multires.layers import MultiresLayer
-from keras_multires.models import MultiresClassifier
+from testing.models import classifier
 
 BACKEND = keras.backend.backend()
 
 
+def small_classifier(**options):
+    sizes = {"length": 30, "hidden_dim": 4, "num_layers": 1}
+    return classifier(3, **{"input_channels": 2, **sizes, **options})
+
+
 @pytest.fixture(scope="module")
 def model():
-    return MultiresClassifier(
-        3, 30, input_channels=2, hidden_dim=4, num_layers=1
-    )
+    return small_classifier()
 
 
 def as_exporter(function, *arguments):
@@ -71,9 +74,9 @@ def test_exporters_get_the_tree(algorithm):
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(inputs)), before)
 
 
-@pytest.mark.parametrize("format", CONVERTERS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_formats_that_the_backend_cannot_write_raise(format, model, tmp_path):
-    if BACKEND in CONVERTERS[format]:
+    if format in backend.EXPORT_FORMATS:
         return
     with pytest.raises(ValueError, match=f"the backend {BACKEND} exports to"):
         model.export(tmp_path / "model", format=format)
@@ -82,7 +85,7 @@ def test_formats_that_the_backend_cannot_write_raise(format, model, tmp_path):
 
 def test_missing_packages_are_named(model, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    (package, *_) = CONVERTERS["onnx"][BACKEND]
+    (package, *_), _ = backend.EXPORT_FORMATS["onnx"]
     with pytest.raises(ImportError, match=f"pip install {package}"):
         model.export(tmp_path / "model.onnx", format="onnx")
     with pytest.raises(ImportError, match=f"pip install {package}"):
@@ -94,20 +97,12 @@ def test_missing_packages_are_named(model, tmp_path, monkeypatch):
     ("format", "dtype"),
     [
         (format, dtype)
-        for (format, backend), dtypes in IMPOSSIBLE_DTYPES.items()
+        for format, (_, dtypes) in backend.EXPORT_FORMATS.items()
         for dtype in dtypes
-        if backend == BACKEND
     ],
 )
 def test_dtypes_that_a_file_cannot_compute_in_raise(format, dtype, tmp_path):
-    model = MultiresClassifier(
-        3,
-        30,
-        input_channels=2,
-        hidden_dim=4,
-        num_layers=1,
-        dtype=f"mixed_{dtype}",
-    )
+    model = small_classifier(dtype=f"mixed_{dtype}")
     message = f"cannot compute in {dtype}"
     with pytest.raises(ValueError, match=message) as error:
         model.export(tmp_path / "model", format=format)
@@ -116,9 +111,8 @@ def test_dtypes_that_a_file_cannot_compute_in_raise(format, dtype, tmp_path):
             export_step(model, tmp_path / "step.onnx")
     assert not list(tmp_path.iterdir())
     # What the message says to do.
-    assert "type(model).from_config" in str(error.value)
-    config = {**model.get_config(), "dtype": "float32"}
-    copy = type(model).from_config(config)
+    assert "keras.config.set_dtype_policy" in str(error.value)
+    copy = small_classifier()
     copy.set_weights(model.get_weights())
     inputs = np.random.default_rng(0).normal(size=(2, 30, 2))
     expected = model.predict_on_batch(inputs).astype("float32")
@@ -133,7 +127,7 @@ def test_unknown_formats_raise(model, tmp_path):
 
 
 def test_models_that_are_not_built_raise(tmp_path):
-    model = MultiresClassifier(3, 30, hidden_dim=4, num_layers=1)
+    model = small_classifier(input_channels=None)
     if BACKEND == "torch":
         with pytest.raises(ValueError, match="`export` needs a built model"):
             model.export(tmp_path / "model.pt2", format="torch")

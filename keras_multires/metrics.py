@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_multires._packages import import_package
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_numbers
-from keras_multires._validation import import_package
 from keras_multires._validation import require
 
 __all__ = ["LogitAUC", "macro_auroc"]

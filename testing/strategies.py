@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 def tree_size(kernel_size, depth):
     """Number of coefficients in the whole dependency tree.
 
-    Level `j` has `c_j` details, where `c_J = 1` and `c_{j-1} = 2 (c_j - 1) + K`.
+    Level `j` has `c_j` details: `c_J = 1` and `c_{j-1} = 2 (c_j - 1) + K`.
     """
     size, count = 1, 1
     for _ in range(depth):

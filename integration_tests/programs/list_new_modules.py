@@ -1,4 +1,4 @@
-"""Prints what `import keras_multires` imports besides Keras.
+"""Prints the packages that `import keras_multires` adds to those of Keras.
 
 For `package_test.py`.
 """
@@ -7,9 +7,13 @@ import sys
 
 import keras  # noqa: F401
 
-before = set(sys.modules)
+
+def loaded_packages():
+    return {name.partition(".")[0] for name in sys.modules}
+
+
+before = loaded_packages()
 
 import keras_multires  # noqa: E402, F401
 
-new = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(*sorted(new))
+print(*sorted(loaded_packages() - before))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_multires._validation import import_package
+from keras_multires._packages import import_package
 
 __all__ = ["load_data"]
 

@@ -22,12 +22,12 @@ import keras
 import numpy as np
 
 from keras_multires._files import explain_errors
+from keras_multires._packages import import_package
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_path
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_rate
 from keras_multires._validation import check_verbose
-from keras_multires._validation import import_package
 from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_multires.models.prompts import read_prompts
+from keras_multires.models._prompts import read_prompts
 
 ROWS = [[1, 2, 3], [4, 0, 0]]
 PADDED = [[1, 2, 3, 0, 0], [4, 0, 0, 0, 0]]

@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from keras_multires import backend
+from keras_multires._packages import import_package
 from keras_multires._validation import check_positive
-from keras_multires._validation import import_package
 
 
 def get_sampler(sampler):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_multires.models.multires_classifier import MultiresClassifier
+from testing.models import classifier
 
 
 @pytest.fixture(scope="module")
 def model():
-    model = MultiresClassifier(
+    model = classifier(
         3, length=8, vocabulary_size=7, hidden_dim=4, num_layers=1
     )
     model.compile("sgd", "mse")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_multires.models import MultiresCausalLM
+from testing.models import language_model
 
 OPTIONS = {"hidden_dim": 8, "num_layers": 2}
 
@@ -13,7 +13,9 @@ OPTIONS = {"hidden_dim": 8, "num_layers": 2}
 @pytest.fixture(scope="module", params=["layer", "batch"])
 def model(request):
     keras.utils.set_random_seed(0)
-    return MultiresCausalLM(7, 20, **OPTIONS, normalization=request.param)
+    return language_model(
+        vocabulary_size=7, length=20, **OPTIONS, normalization=request.param
+    )
 
 
 def random_tokens(num_sequences=2, length=20):
@@ -38,7 +40,7 @@ def test_a_prediction_depends_on_the_tokens_up_to_it(model):
     assert (abs(after[:, 8] - before[:, 8]) > 1e-4).any()
 
 
-def test_what_is_built_stays_as_it_is(model):
+def test_building_again_keeps_the_weights(model):
     expected = logits_of(model, random_tokens())
     model.build((None, 20))
     np.testing.assert_array_equal(logits_of(model, random_tokens()), expected)
@@ -70,7 +72,7 @@ def test_steps_are_those_of_the_whole_sequence(model, sizes):
 
 def test_a_language_is_learned_of_sequences_of_several_lengths():
     keras.utils.set_random_seed(0)
-    model = MultiresCausalLM(7, 12, **OPTIONS, dropout=0.0)
+    model = language_model(vocabulary_size=7, length=12, **OPTIONS, dropout=0.0)
     model.compile(
         keras.optimizers.Adam(0.02),
         keras.losses.SparseCategoricalCrossentropy(
@@ -103,7 +105,9 @@ def test_a_model_is_saved_and_loaded(model, tmp_path):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_excludes_padding_too(policy):
-    model = MultiresCausalLM(300, 20, **OPTIONS, dtype=policy)
+    model = language_model(
+        vocabulary_size=300, length=20, **OPTIONS, dtype=policy
+    )
     # Ids that half precision would round.
     token_ids = np.array([[298, 299, 297]])
     logits = ops.convert_to_numpy(ops.cast(model(token_ids), "float32"))
@@ -132,7 +136,9 @@ def test_unknown_tokens_are_an_error(model):
 )
 def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
     with pytest.raises(ValueError, match=problem):
-        MultiresCausalLM(**{"length": 20, "vocabulary_size": 7, **arguments})
+        language_model(
+            **{**OPTIONS, "length": 20, "vocabulary_size": 7, **arguments}
+        )
 
 
 def test_generating_without_keras_nlp_says_what_to_install(model, monkeypatch):

@@ -9,20 +9,26 @@ from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.models import MultiresDensityModel
 from testing.backends import MODES
 from testing.backends import run_function
+from testing.models import density_model
 from testing.published import set_published_weights
 
 SMALL = {"num_mixtures": 3, "hidden_dim": 8, "num_layers": 2}
 
 
+def small_model(length=20, input_channels=1, **options):
+    shape = {"length": length, "input_channels": input_channels}
+    return density_model(**{**SMALL, **shape, **options})
+
+
 @pytest.fixture(scope="module", params=[1, 3])
 def model(request):
     keras.utils.set_random_seed(0)
-    return MultiresDensityModel(20, request.param, **SMALL)
+    return small_model(20, request.param)
 
 
 def random_images(model, num_images=2, seed=0):
     rng = np.random.default_rng(seed)
-    shape = (num_images, model.length, model.input_channels)
+    shape = (num_images, *model.built_shape[1:])
     return (rng.integers(256, size=shape) / 127.5 - 1).astype("float32")
 
 
@@ -39,15 +45,17 @@ def run(function, *arguments):
 @pytest.mark.parametrize("algorithm", ["tree", "fft"])
 def test_outputs_are_those_of_the_published_model(golden, algorithm, mode):
     config, arrays = golden("autoregressive_rgb")
-    model = MultiresDensityModel(**config, algorithm=algorithm)
+    model = density_model(**config, algorithm=algorithm)
     set_published_weights(model, "autoregressive_rgb")
     inputs = ops.convert_to_tensor(arrays["inputs"], dtype="float32")
     outputs = run(run_function(model, mode), inputs)
     np.testing.assert_allclose(outputs, arrays["outputs"], atol=1e-5)
 
 
-def test_the_defaults_have_the_published_number_of_parameters():
-    model = MultiresDensityModel(length=1024, input_channels=3)
+def test_the_preset_has_the_published_number_of_parameters():
+    model = MultiresDensityModel.from_preset(
+        "cifar10_density", load_weights=False
+    )
     trainable = sum(np.prod(w.shape) for w in model.trainable_weights)
     assert trainable == 38_391_908
     block = model.backbone.blocks[0]
@@ -69,7 +77,7 @@ def test_parameters_depend_on_earlier_pixels_alone(model):
     assert (abs(after[:, 8:] - before[:, 8:]) > 1e-4).any()
 
 
-def test_what_is_built_stays_as_it_is(model):
+def test_building_again_keeps_the_weights(model):
     images = random_images(model)
     expected = run(model, images)
     model.build(images.shape)
@@ -131,11 +139,13 @@ def test_generated_images_are_those_of_the_naive_loop(model):
     from keras_multires.distributions import draw_noise
 
     received = generate(model, 3, temperature=0.7, seed=5)
-    noise = draw_noise((20, 3, 1, 3 + model.input_channels), 5)
-    images = np.zeros((3, 20, model.input_channels), "float32")
+    noise = draw_noise((20, 3, 1, 3 + model.backbone.input_channels), 5)
+    images = np.zeros((3, 20, model.backbone.input_channels), "float32")
     for index in range(20):
         outputs = model(images)[:, index : index + 1]
-        mixture = DiscretizedLogisticMixture(outputs, model.input_channels)
+        mixture = DiscretizedLogisticMixture(
+            outputs, model.backbone.input_channels
+        )
         drawn = mixture.sample_by_noise(noise[index], 0.7)
         images[:, index : index + 1] = ops.convert_to_numpy(drawn)
     np.testing.assert_allclose(received, images, atol=1e-5)
@@ -143,7 +153,7 @@ def test_generated_images_are_those_of_the_naive_loop(model):
 
 def test_a_prefix_is_continued(model):
     whole = generate(model, 3, seed=1)
-    assert whole.shape == (3, 20, model.input_channels)
+    assert whole.shape == (3, 20, model.backbone.input_channels)
     for num_given in (1, 2, 13, 20):
         prefix = whole[:, :num_given]
         again = generate(model, 3, seed=1, prefix=prefix)
@@ -158,7 +168,7 @@ def test_a_prefix_is_continued(model):
 def test_samples_have_the_distribution_of_the_model():
     """Images of two pixels, against all that there can be."""
     keras.utils.set_random_seed(1)
-    model = MultiresDensityModel(2, 1, **SMALL)
+    model = small_model(2, 1)
     values = (np.arange(256) / 127.5 - 1).astype("float32")
     every = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
     every = every.reshape(-1, 2, 1)
@@ -188,7 +198,7 @@ def test_samples_have_the_distribution_of_the_model():
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
 def test_a_state_may_be_stored_in_another_precision(policy):
-    model = MultiresDensityModel(20, 1, **SMALL, dtype=policy)
+    model = small_model(20, 1, dtype=policy)
     assert model.generate(1, seed=np.int64(0)).shape == (1, 20, 1)
     pixels = random_images(model)[:, :1]
     _, state = model.step(pixels, model.get_initial_state(2))
@@ -207,10 +217,10 @@ def test_a_state_may_be_stored_in_another_precision(policy):
 
 @pytest.mark.parametrize("shape", [(2, 1, 3), (3, 1, 1), (2, 0, 1), (2, 1)])
 def test_a_step_of_another_shape_is_an_error(shape):
-    model = MultiresDensityModel(20, 1, **SMALL)
-    with pytest.raises(ValueError, match=r"`step`.*\(2, steps, 1\)"):
+    model = small_model(20, 1)
+    with pytest.raises(ValueError, match=r"`inputs`|`step`|`state`"):
         model.step(np.zeros(shape), model.get_initial_state(2))
-    with pytest.raises(ValueError, match="state of `step`"):
+    with pytest.raises(ValueError, match="`state` must be"):
         model.step(np.zeros((2, 1, 1)), model.backbone.get_initial_state(2))
     with pytest.raises(ValueError, match=r"\[-1, 1\]"):
         model.step(np.full((2, 3, 1), 9.0), model.get_initial_state(2))
@@ -238,12 +248,12 @@ def test_a_model_is_saved_and_loaded(model, tmp_path):
 
 
 def test_training_lowers_the_bits():
-    from keras_multires.losses import DiscretizedLogisticMixture as Loss
+    from keras_multires.losses import BitsPerDimension
 
     keras.utils.set_random_seed(0)
-    model = MultiresDensityModel(16, 1, **SMALL)
+    model = small_model(16, 1)
     images = np.full((32, 16, 1), 0.5, "float32")
-    model.compile(keras.optimizers.Adam(0.01), Loss(3))
+    model.compile(keras.optimizers.Adam(0.01), BitsPerDimension(3))
     before = model.evaluate(images, images, verbose=0)
     model.fit(images, images, epochs=10, batch_size=8, verbose=0)
     assert model.evaluate(images, images, verbose=0) < before - 1
@@ -251,7 +261,7 @@ def test_training_lowers_the_bits():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision_generates(policy):
-    model = MultiresDensityModel(6, 3, **SMALL, dtype=policy)
+    model = small_model(6, 3, dtype=policy)
     prefix = random_images(model)[:, :2]
     images = generate(model, 2, seed=0, prefix=prefix)
     assert images.shape == (2, 6, 3)
@@ -275,8 +285,8 @@ def test_half_precision_generates(policy):
         ({"prefix": np.full((2, 4, 1), np.nan)}, r"\[-1, 1\].*nan"),
     ],
 )
-def test_what_cannot_be_generated_is_an_error(arguments, problem):
-    model = MultiresDensityModel(20, 1, **SMALL)
+def test_wrong_arguments_of_generate_are_named(arguments, problem):
+    model = small_model(20, 1)
     with pytest.raises(ValueError, match=problem):
         model.generate(**{"num_samples": 2, **arguments})
 
@@ -292,7 +302,7 @@ def test_what_cannot_be_generated_is_an_error(arguments, problem):
 )
 def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
     with pytest.raises(ValueError, match=problem):
-        MultiresDensityModel(**{"length": 20, "input_channels": 1, **arguments})
+        small_model(**arguments)
 
 
 @pytest.mark.parametrize("value", [-1.1, 2.0, 255.0, np.nan])

@@ -54,9 +54,9 @@ def test_single_steps_are_compiled_once_where_the_backend_compiles(
     net = MultiresNet(**options_of(tokens=False))
     net(inputs)
     block, calls = net.blocks[0], []
-    step = block.step
+    step = block._step
     monkeypatch.setattr(
-        block, "step", lambda *arguments: calls.append(1) or step(*arguments)
+        block, "_step", lambda *arguments: calls.append(1) or step(*arguments)
     )
     for factor in (1.0, -0.5):
         net.set_weights([factor * weight for weight in net.get_weights()])
@@ -132,20 +132,20 @@ def test_options_reach_every_block():
         "normalization": "batch",
         "dropout": 0.3,
         "output_projection": True,
-        "kernel_regularizer": keras.regularizers.L2(0.5),
+        "mixing_regularizer": keras.regularizers.L2(0.5),
     }
     net = MultiresNet(**options_of(tokens=False), **options)
     assert len(net.blocks) == 2
     for block in net.blocks:
         config = block.get_config()
-        regularizer = config.pop("kernel_regularizer")
+        regularizer = config.pop("mixing_regularizer")
         assert regularizer["config"] == {"l2": 0.5}
         assert (
             config.items()
             >= {
                 name: value
                 for name, value in options.items()
-                if name != "kernel_regularizer"
+                if name != "mixing_regularizer"
             }.items()
         )
         assert block.channel_dropout.rate == 0.3
@@ -162,7 +162,7 @@ def test_mask_of_the_tokens_reaches_the_next_layer():
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
-def test_net_with_a_head_counts_the_parameters_of_the_density_model():
+def test_a_net_with_a_head_has_the_parameters_of_the_density_model():
     # One more block adds as much as the one before, so two small nets tell
     # the size of the published 48 blocks.
     counts = []
@@ -236,18 +236,18 @@ def test_inputs_of_another_rank_are_refused(tokens):
         net(random_inputs(not tokens))
 
 
-def test_what_needs_weights_says_so_on_a_net_without():
+def test_streams_of_a_net_without_weights_are_refused():
     net = MultiresNet(**options_of(tokens=False))
     with pytest.raises(ValueError, match="built layer"):
         net.get_initial_state(1)
-    with pytest.raises(ValueError, match="built model"):
+    with pytest.raises(ValueError, match="built layer or model"):
         net.step(random_inputs(tokens=False), [])
 
 
 def test_step_refuses_the_state_of_another_net():
     net = MultiresNet(**options_of(tokens=False))
     net.build((2, 30, 3))
-    with pytest.raises(ValueError, match=r"Received: len\(state\)=1"):
+    with pytest.raises(ValueError, match=r"`state` must be .*Received: state"):
         net.step(random_inputs(tokens=False), net.get_initial_state(2)[:1])
 
 

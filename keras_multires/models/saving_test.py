@@ -3,14 +3,15 @@ import numpy as np
 import pytest
 
 from keras_multires.models import MultiresClassifier
+from testing.models import classifier as build_classifier
 
 
 def classifier(seed, **options):
     """A model with batch statistics, seeds and an optimizer, of any values."""
     keras.utils.set_random_seed(seed)
-    model = MultiresClassifier(
+    model = build_classifier(
         2,
-        12,
+        length=12,
         input_channels=3,
         hidden_dim=4,
         normalization="batch",
@@ -70,7 +71,7 @@ def test_weights_of_another_architecture_are_refused(
 
 
 @pytest.mark.filterwarnings("ignore:Skipping variable loading")
-def test_an_optimizer_is_of_no_account(model, path):
+def test_weights_load_whether_or_not_the_model_has_an_optimizer(model, path):
     weights = model.get_weights()
     model.save_weights(path)
     uncompiled = MultiresClassifier.from_config(model.get_config())

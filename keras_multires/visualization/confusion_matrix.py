@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 
+from keras_multires._packages import import_package
 from keras_multires._validation import check_names
-from keras_multires._validation import import_package
 from keras_multires._validation import require
 from keras_multires.visualization._axes import axes_or_new
 from keras_multires.visualization._axes import size_points

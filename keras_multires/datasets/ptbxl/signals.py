@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keras_multires._files import explain_errors
+from keras_multires._packages import import_package
 from keras_multires._validation import check_path
 from keras_multires._validation import check_positive
-from keras_multires._validation import import_package
 from keras_multires._validation import require
 from keras_multires.datasets import _cache
 from keras_multires.datasets._checks import check_files
