@@ -8,7 +8,8 @@ from keras_multires.backend import layer_norm
 
 class OwnNorm(keras.layers.LayerNormalization):
     def call(self, inputs):
-        return layer_norm(inputs, self.gamma, self.beta, self.epsilon)
+        weights = 1.0 * self.gamma, 1.0 * self.beta
+        return layer_norm(inputs, *weights, self.epsilon)
 
 
 class Gelu(keras.layers.Layer):

@@ -50,7 +50,7 @@ def check_data(model, x=None, y=None):
             model.check_inputs(x)
         if _is_array(y):
             model.check_targets(y)
-    elif isinstance(model, keras.models.Functional) and x is not None:
+    elif x is not None and getattr(model, "inputs", None):
         for layer in model.layers:
             if hasattr(layer, "check_inputs"):
                 inputs = keras.Model(model.inputs, layer.input)

@@ -89,7 +89,9 @@ def test_bad_arguments_are_named(arguments, message):
     "counts", [(), (1, True), (1, 2**31), (-1, 1), (2, 1), (1,) * 64, "11"]
 )
 def test_counts_that_no_tree_has_are_refused(counts):
-    with pytest.raises(ValueError, match="`counts` must be .*Received: counts"):
+    with pytest.raises(
+        ValueError, match=r"`counts` must be .*Received: counts"
+    ):
         Tree(2, counts)
 
 
