@@ -102,6 +102,19 @@ def test_a_run_fails_when_a_process_is_killed_and_can_be_resumed(
     assert not (output_dir / "backup").exists()
 
 
+def test_two_devices_of_tensorflow_keep_the_shape_of_an_image(tmp_path):
+    result = run_example(
+        *("density", "--preset", "smoke", "--devices", 2),
+        *("--output-dir", tmp_path),
+        backend="tensorflow",
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    losses = [float(row["val_loss"]) for row in read_rows(tmp_path)]
+    assert metrics["devices"] == 2
+    assert losses[1] < losses[0]
+
+
 def run_digits(backend, output_dir, devices, **variables):
     return run_example(
         "digits",

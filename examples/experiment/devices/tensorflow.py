@@ -64,6 +64,8 @@ class SeveralDevices(Devices):
                 size = tf.shape(whole)[0]
                 begin = index * size // self.number
                 share = whole[begin : (index + 1) * size // self.number]
+                # The gathered batch has lost its shape, which losses check.
+                share = tf.ensure_shape(share, (None, *array.shape[1:]))
                 return tf.cast(share, array.dtype)
 
             return keras.tree.map_structure(cut, data)
