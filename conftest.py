@@ -42,10 +42,3 @@ def double_precision():
 def gradients():
     """See `outputs_and_gradients`."""
     return outputs_and_gradients
-
-
-# Until the tests beside the code import from `testing`.
-from testing.backends import BACKEND  # noqa: F401, E402
-from testing.backends import run_function  # noqa: F401, E402
-from testing.paths import GOLDEN  # noqa: F401, E402
-from testing.published import set_published_weights  # noqa: F401, E402

@@ -62,8 +62,10 @@ def test_generation_uses_new_weights_and_changed_samplers(model):
     expected = [naive_greedy(model, prompt) for prompt in PROMPTS]
     received = model.generate(PROMPTS, LENGTH, sampler=sampler)
     np.testing.assert_array_equal(received, expected)
-    weights = model.get_weights()
-    model.set_weights([-weight for weight in weights])
+    # Copies: PyTorch's arrays share the memory of the weights.
+    weights = [weight.copy() for weight in model.get_weights()]
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=weight.shape) for weight in weights])
     changed = [naive_greedy(model, prompt) for prompt in PROMPTS]
     received = model.generate(PROMPTS, LENGTH, sampler=sampler)
     model.set_weights(weights)

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
+from testing.backends import BACKENDS
 from testing.paths import ROOT
 from testing.programs import run_program
 
-BACKENDS = ("jax", "tensorflow", "torch")
 BLOCKS = re.findall(
     r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
 )

@@ -21,7 +21,10 @@ def import_package(module, reason, package=None):
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(
-            f"{reason}, which is not installed. Install it: pip install "
-            f"{package or module}"
-        ) from error
+        raise missing_package(reason, package or module) from error
+
+
+def missing_package(reason, package):
+    """The error of a missing package, which says how to install it."""
+    remedy = f"Install it: pip install {package}"
+    return ImportError(f"{reason}, which is not installed. {remedy}")

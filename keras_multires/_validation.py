@@ -5,6 +5,7 @@ them. A message names the argument in backticks, says what is expected and ends
 with what was received.
 """
 
+import contextlib
 import numbers
 import os
 import re
@@ -24,12 +25,7 @@ INT64_MAX = 2**63 - 1
 FLOAT32_TINY = float(np.finfo("float32").tiny)
 FLOAT32_MAX = float(np.finfo("float32").max)
 
-_KERAS_MODULES = {
-    "activation": keras.activations,
-    "constraint": keras.constraints,
-    "initializer": keras.initializers,
-    "regularizer": keras.regularizers,
-}
+_BUILD_FIRST = "call it on inputs, or its `build` with their shape, first."
 
 
 def require(condition, expected, received="", **values):
@@ -42,9 +38,9 @@ def require(condition, expected, received="", **values):
         **values: Arguments to show as `name=value` after `received`.
     """
     if not condition:
-        shown = [received] if received else []
-        shown += [f"{name}={value!r}" for name, value in values.items()]
-        raise ValueError(f"{expected} Received: {', '.join(shown)}")
+        shown = [f"{name}={value!r}" for name, value in values.items()]
+        shown = ", ".join([received, *shown] if received else shown)
+        raise ValueError(f"{expected} Received: {shown}")
 
 
 def is_real(value):
@@ -70,13 +66,6 @@ def check_integer(name, value, minimum=1, maximum=INT32_MAX):
     return int(value)
 
 
-def check_boolean(name, value):
-    """Returns the value as a `bool`, if it is True or False."""
-    is_boolean = isinstance(value, (bool, np.bool_))
-    require(is_boolean, f"`{name}` must be True or False.", **{name: value})
-    return bool(value)
-
-
 def check_verbose(verbose):
     """Accepts 0, 1 and booleans."""
     if not isinstance(verbose, (bool, np.bool_)):
@@ -85,27 +74,30 @@ def check_verbose(verbose):
 
 def check_choice(name, value, choices):
     """Returns the value, if it is one of several strings or integers."""
-    listed = list(map(repr, choices))
     if isinstance(choices[0], str):
-        is_kind, kind = isinstance(value, str), str
-        expected = f"one of {', '.join(listed)}"
+        kind, is_kind = str, isinstance(value, str)
+        expected = f"one of {', '.join(map(repr, choices))}"
     else:
-        is_kind, kind = is_integer(value), int
-        expected = f"{', '.join(listed[:-1])} or {listed[-1]}"
+        kind, is_kind = int, is_integer(value)
+        expected = " or ".join(map(repr, choices))
     is_choice = is_kind and value in choices
     require(is_choice, f"`{name}` must be {expected}.", **{name: value})
     return kind(value)
 
 
-def _accepts(test, expected):
-    """A check that accepts the values for which `test` is true."""
+def _accepts(test, expected, kind=None):
+    """A check that returns the values for which `test` is true, as a `kind`."""
 
     def check(name, value):
         require(test(value), f"`{name}` must {expected}.", **{name: value})
+        return value if kind is None else kind(value)
 
     return check
 
 
+check_boolean = _accepts(
+    lambda value: isinstance(value, (bool, np.bool_)), "be True or False", bool
+)
 check_string = _accepts(lambda value: isinstance(value, str), "be a string")
 check_rate = _accepts(
     lambda value: is_real(value) and 0 <= value < 1,
@@ -136,12 +128,9 @@ def check_names(name, value, count=None):
     """Accepts a list of strings, of `count` strings if that is given."""
     is_list = isinstance(value, (list, tuple)) or np.ndim(value) == 1
     is_right = is_list and all(isinstance(item, str) for item in value)
-    number = "" if count is None else f"{count} "
-    require(
-        is_right and count in (None, len(value)),
-        f"`{name}` must be a list of {number}strings.",
-        **{name: value},
-    )
+    is_right = is_right and count in (None, len(value))
+    kind = "strings" if count is None else f"{count} strings"
+    require(is_right, f"`{name}` must be a list of {kind}.", **{name: value})
 
 
 def check_path(name, value):
@@ -150,12 +139,11 @@ def check_path(name, value):
     An empty string is refused, although Python takes it for the current
     folder: more likely, a variable was not set.
     """
-    try:
+    # A `RuntimeError` for `~` of an unknown user.
+    with contextlib.suppress(TypeError, RuntimeError):
         text = os.fspath(value)
         if isinstance(text, str) and text and "\0" not in text:
             return Path(text).expanduser()
-    except (TypeError, RuntimeError):  # the latter for `~` of an unknown user
-        pass
     expected = "a path: a string, not empty, or a `pathlib.Path`."
     return require(False, f"`{name}` must be {expected}", **{name: value})
 
@@ -171,8 +159,8 @@ def check_numbers(name, value):
     # `RuntimeError` or a `TypeError`.
     except Exception:
         array = np.array(None)
-    is_real = array.dtype.kind in "biuf"
-    require(is_real, f"`{name}` must be an array of numbers.", **{name: value})
+    expected = f"`{name}` must be an array of numbers."
+    require(array.dtype.kind in "biuf", expected, **{name: value})
     return array
 
 
@@ -192,59 +180,49 @@ def check_tensor(name, value, axes=None, dtype=None, fits=None, cast_to=None):
     Returns:
         A tensor.
     """
-    given = value
-    found = None
+    tensor, found = value, dtype
     if not isinstance(value, keras.KerasTensor):
-        if not ops.is_tensor(value):
-            value = _to_tensor(value)
-        if value is not None:
-            found = backend.dtype_name(value)
-    shape = None if value is None else tuple(value.shape)
-    is_right = value is not None and (
-        found is None
-        or found == dtype
+        tensor = value if ops.is_tensor(value) else _to_tensor(value)
+        found = "" if tensor is None else backend.dtype_name(tensor)
+    is_right = tensor is not None and (
+        found == dtype
         or (dtype == "float" and "float" in found)
-        or (dtype is None and "complex" not in found and found != "string")
+        or (dtype is None and not found.startswith(("complex", "string")))
     )
-    if not (is_right and (axes is None or _shape_fits(shape, axes))):
-        expected = "numbers" if dtype is None else f"dtype {dtype}"
-        if axes is not None:
-            expected += f" and of the shape ({', '.join(map(str, axes))})"
-        if fits is not None:
-            expected += f", to fit `{fits}`"
-        received = f"{name}.shape={shape}"
-        if value is None:
-            received = f"{name}={given!r}"
-        elif not is_right:
-            received = f"{name}.dtype={found}"
-        require(False, f"`{name}` must be a tensor of {expected}.", received)
-    if cast_to is None:
-        return value
-    if value is given:
-        return ops.cast(value, cast_to)
-    # Not from the tensor, which has rounded Python's numbers to float32.
-    return ops.convert_to_tensor(given, dtype=cast_to)
+    if is_right and (axes is None or _shape_fits(tensor.shape, axes)):
+        if cast_to is None:
+            return tensor
+        # Not from a new tensor, which has rounded numbers to float32.
+        is_new = tensor is not value
+        convert = ops.convert_to_tensor if is_new else ops.cast
+        return convert(value, cast_to)
+    expected = f"dtype {dtype}" if dtype else "numbers"
+    if axes is not None:
+        expected += f" and of the shape ({', '.join(map(str, axes))})"
+    expected += f", to fit `{fits}`" if fits else ""
+    received = f"{name}.dtype={found}"
+    if tensor is None:
+        received = f"{name}={value!r}"
+    elif is_right:
+        received = f"{name}.shape={tuple(tensor.shape)}"
+    return require(False, f"`{name}` must be a tensor of {expected}.", received)
 
 
 def _to_tensor(value):
     """The value as a tensor, or None if the backend cannot make one."""
-    try:
+    with contextlib.suppress(Exception):  # each backend raises its own
         leaves = keras.tree.flatten(value)
         # JAX turns some texts into booleans.
-        if any(isinstance(leaf, (str, bytes)) for leaf in leaves):
-            return None
-        return ops.convert_to_tensor(value)
-    except Exception:  # each backend raises errors of its own
-        return None
+        if not any(isinstance(leaf, (str, bytes)) for leaf in leaves):
+            return ops.convert_to_tensor(value)
+    return None
 
 
 def _shape_fits(shape, axes):
-    if len(shape) != len(axes):
-        return False
-    for size, axis in zip(shape, axes, strict=True):
+    for size, axis in zip(shape, axes, strict=False):
         if axis != size and None not in (axis, size) and type(axis) is not str:
             return False
-    return True
+    return len(shape) == len(axes)
 
 
 def check_structure(given, expected, source):
@@ -263,29 +241,27 @@ def check_structure(given, expected, source):
         A dict of the same form as `expected`.
     """
 
-    def fail(name, received):
-        expected = f"`{name}` must be what {source} returned"
-        require(False, f"{expected}, for this batch size.", received)
+    def fail(path, problem):
+        place = path[0] + "".join(map("[{!r}]".format, path[1:]))
+        expected = f"`{path[0]}` must be what {source} returned"
+        require(False, f"{expected}, for this batch size.", place + problem)
 
     specs = dict(keras.tree.flatten_with_path(expected))
     leaves = dict(keras.tree.flatten_with_path(given))
     for path in leaves.keys() ^ specs.keys():
-        name = path[0]
-        fail(name, f"{name} of another structure, {type(given[name])}")
+        fail(path[:1], f" of another structure, {type(given[path[0]])}")
     tensors = []
     for path, spec in specs.items():
         leaf = leaves[path]
         tensor = leaf if ops.is_tensor(leaf) else _to_tensor(leaf)
-        name = path[0]
-        place = name + "".join(map("[{!r}]".format, path[1:]))
         if tensor is None:
-            fail(name, f"{place}={leaf!r}")
+            fail(path, f"={leaf!r}")
         shape, dtype = tuple(tensor.shape), str(tensor.dtype)
         if shape != spec.shape and not _shape_fits(shape, spec.shape):
-            fail(name, f"{place}.shape={shape}, where {spec.shape} fits")
+            fail(path, f".shape={shape}, where {spec.shape} fits")
         if spec.dtype not in dtype:
             if "int" in spec.dtype or "float" not in dtype:
-                fail(name, f"{place}.dtype={dtype}, where {spec.dtype} fits")
+                fail(path, f".dtype={dtype}, where {spec.dtype} fits")
             tensor = ops.cast(tensor, spec.dtype)
         tensors.append(tensor)
     return keras.tree.pack_sequence_as(expected, tensors)
@@ -303,33 +279,26 @@ def check_keras_object(name, value):
     """
     kind = name.rpartition("_")[2]
     try:
-        return _KERAS_MODULES[kind].get(value)
-    except Exception as error:  # of several kinds for a wrong configuration
-        raise ValueError(
-            f"`{name}` must be None or what `keras.{kind}s.get` takes: an "
-            f"object, its name or its configuration. "
-            f"Received: {name}={value!r}"
-        ) from error
+        return getattr(keras, f"{kind}s").get(value)
+    except Exception:  # of several kinds for a wrong configuration
+        expected = f"`{name}` must be None or what `keras.{kind}s.get` takes: "
+        expected += "an object, its name or its configuration."
+        return require(False, expected, **{name: value})
 
 
 def check_built(layer, method):
     """Accepts a layer that has its weights."""
     if not layer.built:
-        raise ValueError(
-            f"`{method}` needs a built layer or model: call it on inputs, or "
-            "its `build` with their shape, first."
-        )
+        expected = f"`{method}` needs a built layer or model"
+        raise ValueError(f"{expected}: {_BUILD_FIRST}")
 
 
 def check_layer(layer, *kinds, name="layer"):
     """Accepts a built layer of one of several classes."""
     names = " or ".join(f"`{kind.__name__}`" for kind in kinds)
-    require(
-        isinstance(layer, kinds) and layer.built,
-        f"`{name}` must be a {names} that is built: call it on inputs, or its "
-        "`build` with their shape, first.",
-        **{name: layer},
-    )
+    expected = f"`{name}` must be a {names} that is built: {_BUILD_FIRST}"
+    is_right = isinstance(layer, kinds) and layer.built
+    require(is_right, expected, **{name: layer})
 
 
 def check_token_ids(token_ids, vocabulary_size):
@@ -340,19 +309,14 @@ def check_token_ids(token_ids, vocabulary_size):
     if not backend.has_values(token_ids):
         return
     ids = ops.convert_to_numpy(token_ids)
-    if ids.size == 0:
-        return
-    require(
-        ids.dtype.kind in "biu" or (ids == np.floor(ids)).all(),
-        "Token ids of `inputs` must be integers.",
-        f"ids of dtype {ids.dtype}, with fractions or NaN",
-    )
-    require(
-        ids.min() >= 0 and ids.max() < vocabulary_size,
-        f"Token ids of `inputs` must be from 0 to {vocabulary_size - 1}, since "
-        f"`vocabulary_size` is {vocabulary_size}.",
-        f"ids from {ids.min()} to {ids.max()}",
-    )
+    are_integers = ids.dtype.kind in "biu" or (ids == np.floor(ids)).all()
+    received = f"ids of dtype {ids.dtype}, with fractions or NaN"
+    require(are_integers, "Token ids of `inputs` must be integers.", received)
+    last, since = vocabulary_size - 1, f"`vocabulary_size` is {vocabulary_size}"
+    expected = f"Token ids of `inputs` must be from 0 to {last}, since {since}."
+    lowest, highest = ids.min(initial=0), ids.max(initial=0)
+    are_known = lowest >= 0 and highest <= last
+    require(are_known, expected, f"ids from {lowest} to {highest}")
 
 
 def check_pixels(name, pixels):
@@ -365,9 +329,17 @@ def check_pixels(name, pixels):
     if ops.is_tensor(pixels):
         pixels = ops.convert_to_numpy(ops.cast(pixels, "float32"))
     lowest, highest = pixels.min(initial=0), pixels.max(initial=0)
-    require(
-        # Far less than from one of the 256 values to the next.
-        lowest >= -1.001 and highest <= 1.001,
-        f"`{name}` must be in [-1, 1], where a byte is `byte / 127.5 - 1`.",
-        f"values from {lowest} to {highest}",
-    )
+    expected = "in [-1, 1], where a byte is `byte / 127.5 - 1`"
+    received = f"values from {lowest} to {highest}"
+    # The margin is far less than from one of the 256 values to the next.
+    are_pixels = lowest >= -1.001 and highest <= 1.001
+    require(are_pixels, f"`{name}` must be {expected}.", received)
+
+
+def check_input_shape(input_shape, channels=None):
+    """Accepts `(batch, length, channels)` with known channels."""
+    is_right = len(input_shape) == 3 and input_shape[2] is not None
+    is_right = is_right and channels in (None, input_shape[2])
+    expected = f"(batch, length, {channels or 'channels'}), with known channels"
+    received = f"input_shape={tuple(input_shape)}"
+    require(is_right, f"The inputs must have the shape {expected}.", received)

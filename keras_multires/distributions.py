@@ -258,9 +258,8 @@ class DiscretizedLogisticMixture:
         noise = self._fitting_tensor("noise", noise, self.noise_shape[-1])
         if isinstance(temperature, (numbers.Real, np.bool_)):
             check_positive("temperature", temperature)
-        temperature = check_tensor(
-            "temperature", temperature, (), cast_to=self.precision
-        )
+        scalar = {"axes": (), "cast_to": self.precision}
+        temperature = check_tensor("temperature", temperature, **scalar)
         # The index of the largest logit plus Gumbel noise has the probabilities
         # of the softmax.
         gumbel = -ops.log(-ops.log(noise[..., : self.num_mixtures]))

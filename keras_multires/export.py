@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_multires import backend
 from keras_multires._files import replace_whole
+from keras_multires._packages import missing_package
 from keras_multires._validation import check_built
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_integer
@@ -22,6 +23,15 @@ __all__ = ["check_export", "export_model", "export_step"]
 
 FORMATS = ("tf_saved_model", "onnx", "litert", "torch")
 FLOATS = ("bfloat16", "float16", "float32", "float64")
+
+_OTHER_BACKEND = (
+    "save the model, set KERAS_BACKEND, and load it in a new process."
+)
+_IN_FLOAT32 = (
+    "Export a copy of the model that computes in float32: "
+    "keras.config.set_dtype_policy('float32'), make the model again, and "
+    "copy.set_weights(model.get_weights())."
+)
 
 
 def check_export(format, dtype="float32"):
@@ -38,31 +48,21 @@ def check_export(format, dtype="float32"):
     """
     check_choice("format", format, FORMATS)
     check_choice("dtype", dtype, FLOATS)
-    require(
-        format in backend.EXPORT_FORMATS,
-        f"`format` must be one that the backend {backend.NAME} exports to. "
-        f"{format!r} takes the backend "
-        f"{' or '.join(backend.backends_that_export(format))}: save the model, "
-        "set KERAS_BACKEND, and load it in a new process.",
-        format=format,
-    )
+    here = f"the backend {backend.NAME}"
+    others = " or ".join(backend.backends_that_export(format))
+    expected = f"`format` must be one that {here} exports to. {format!r} takes "
+    expected += f"the backend {others}: {_OTHER_BACKEND}"
+    require(format in backend.EXPORT_FORMATS, expected, format=format)
     modules, impossible_dtypes = backend.EXPORT_FORMATS[format]
-    require(
-        dtype not in impossible_dtypes,
-        f"With the backend {backend.NAME}, a file of format={format!r} cannot "
-        f"compute in {dtype}. Export a copy of the model that computes in "
-        "float32: keras.config.set_dtype_policy('float32'), make the model "
-        "again, and copy.set_weights(model.get_weights()).",
-        f"a model that computes in {dtype}",
-    )
+    expected = f"With {here}, a file of format={format!r} cannot compute in "
+    expected += f"{dtype}. {_IN_FLOAT32}"
+    received = f"a model that computes in {dtype}"
+    require(dtype not in impossible_dtypes, expected, received)
     for module in modules:
+        package = module.replace("_", "-")
         if importlib.util.find_spec(module) is None:
-            package = module.replace("_", "-")
-            raise ImportError(
-                f"With the backend {backend.NAME}, format={format!r} takes "
-                f"{package}, which is not installed. Install it: pip install "
-                f"{package}"
-            )
+            reason = f"With {here}, format={format!r} takes {package}"
+            raise missing_package(reason, package)
 
 
 def export_model(
@@ -168,12 +168,9 @@ def export_step(model, filepath, batch_size=1):
         ImportError: if a package that the format needs is not installed.
         OSError: if the file cannot be written.
     """
-    require(
-        isinstance(model, keras.layers.Layer) and hasattr(model, "step"),
-        "`model` must be a model or layer of this library that runs step by "
-        "step.",
-        model=model,
-    )
+    is_right = isinstance(model, keras.layers.Layer) and hasattr(model, "step")
+    expected = "`model` must be a model or layer of this library with a `step`."
+    require(is_right, expected, model=model)
     filepath = check_path("filepath", filepath)
     batch_size = check_integer("batch_size", batch_size)
     check_export("onnx", model.compute_dtype)

@@ -41,7 +41,7 @@ def as_exporter(function, *arguments):
     return names["call"](*arguments)
 
 
-def test_an_exporter_among_the_callers_is_seen():
+def test_is_exporting_recognizes_the_exporters_of_the_backend():
     seen = []
 
     def look(inputs):
@@ -55,7 +55,7 @@ def test_an_exporter_among_the_callers_is_seen():
 
 
 @pytest.mark.parametrize("algorithm", ["fft", "auto"])
-def test_exporters_get_the_tree(algorithm):
+def test_exported_layers_run_the_tree(algorithm):
     inputs = ops.convert_to_tensor(
         np.random.default_rng(0).normal(size=(1, 600, 256)), dtype="float32"
     )
@@ -75,7 +75,9 @@ def test_exporters_get_the_tree(algorithm):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_formats_that_the_backend_cannot_write_raise(format, model, tmp_path):
+def test_formats_that_the_backend_cannot_write_are_refused(
+    format, model, tmp_path
+):
     if format in backend.EXPORT_FORMATS:
         return
     with pytest.raises(ValueError, match=f"the backend {BACKEND} exports to"):
@@ -83,7 +85,7 @@ def test_formats_that_the_backend_cannot_write_raise(format, model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_packages_are_named(model, tmp_path, monkeypatch):
+def test_errors_name_missing_packages(model, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     (package, *_), _ = backend.EXPORT_FORMATS["onnx"]
     with pytest.raises(ImportError, match=f"pip install {package}"):
@@ -101,7 +103,9 @@ def test_missing_packages_are_named(model, tmp_path, monkeypatch):
         for dtype in dtypes
     ],
 )
-def test_dtypes_that_a_file_cannot_compute_in_raise(format, dtype, tmp_path):
+def test_dtypes_that_a_file_cannot_compute_in_are_refused(
+    format, dtype, tmp_path
+):
     model = small_classifier(dtype=f"mixed_{dtype}")
     message = f"cannot compute in {dtype}"
     with pytest.raises(ValueError, match=message) as error:
@@ -121,15 +125,15 @@ def test_dtypes_that_a_file_cannot_compute_in_raise(format, dtype, tmp_path):
     np.testing.assert_allclose(received, expected, atol=0.05)
 
 
-def test_unknown_formats_raise(model, tmp_path):
+def test_unknown_formats_are_refused(model, tmp_path):
     with pytest.raises(ValueError, match="`format`"):
         model.export(tmp_path / "model", format="pdf")
 
 
-def test_models_that_are_not_built_raise(tmp_path):
+def test_models_that_are_not_built_are_refused(tmp_path):
     model = small_classifier(input_channels=None)
     if BACKEND == "torch":
-        with pytest.raises(ValueError, match="`export` needs a built model"):
+        with pytest.raises(ValueError, match="`export` needs a built"):
             model.export(tmp_path / "model.pt2", format="torch")
 
 
@@ -142,7 +146,9 @@ def test_models_that_are_not_built_raise(tmp_path):
         ("batch_size", {"batch_size": 0}),
     ],
 )
-def test_export_step_names_wrong_arguments(name, arguments, model, tmp_path):
+def test_errors_of_export_step_name_the_bad_argument(
+    name, arguments, model, tmp_path
+):
     right = {"model": model, "filepath": tmp_path / "step.onnx"}
     with pytest.raises(ValueError, match=f"`{name}`"):
         export_step(**{**right, **arguments})

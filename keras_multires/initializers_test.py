@@ -3,7 +3,7 @@ import numpy as np
 from keras import ops
 
 from keras_multires.initializers import fan_in_uniform
-from keras_multires.initializers import own_initializer
+from keras_multires.initializers import initializer_of_weight
 
 
 def draw(initializer):
@@ -22,19 +22,22 @@ def test_fan_in_uniform_fills_its_interval_evenly():
 def test_each_weight_draws_its_own_values():
     given = keras.initializers.RandomNormal()
     assert not np.array_equal(
-        draw(own_initializer(given, 4)), draw(own_initializer(given, 4))
+        draw(initializer_of_weight(given, 4)),
+        draw(initializer_of_weight(given, 4)),
     )
     assert not np.array_equal(
-        draw(own_initializer(None, 4)), draw(own_initializer(None, 4))
+        draw(initializer_of_weight(None, 4)),
+        draw(initializer_of_weight(None, 4)),
     )
 
 
-def test_a_seed_generator_goes_on_from_weight_to_weight():
+def test_a_seed_generator_gives_each_weight_other_values():
     given = keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(3))
     assert not np.array_equal(
-        draw(own_initializer(given, 4)), draw(own_initializer(given, 4))
+        draw(initializer_of_weight(given, 4)),
+        draw(initializer_of_weight(given, 4)),
     )
 
 
-def test_functions_serve_as_initializers():
-    assert own_initializer(ops.ones, 4) is ops.ones
+def test_a_function_can_be_an_initializer():
+    assert initializer_of_weight(ops.ones, 4) is ops.ones

@@ -20,7 +20,17 @@ Mathematics that is fast in another way on each backend
 - `fft_gradients(cotangent, inputs, kernel)`: gradients of that convolution with
   respect to its two inputs.
 - `fft_is_faster(batch_size, length, channels)`: whether it takes less time than
-  the tree, by measurements. The batch size may be None.
+  the tree. The batch size may be None. Each rule follows from measurements,
+  see `benchmarks/algorithm_choice.md`:
+
+  | backend | the tree is faster |
+  |---|---|
+  | all | below 16 steps (not timed) |
+  | JAX | below 32 steps: one sequence of less than 2^9 numbers, or a batch |
+  | | of 2^13 numbers or more |
+  | TensorFlow | one sequence of 64 to 128 steps and at least 2^14 numbers |
+  | PyTorch | below 3 * 2^14 numbers, less half a sequence |
+
 - `gelu(inputs)`: exact GELU.
 - `layer_norm(inputs, scale, offset, epsilon)`: layer normalization of the last
   axis, computed in the dtype of `scale` and `offset`, which is float32 or
@@ -42,10 +52,10 @@ Steps of a stream
   `outputs`, filled.
 - `without_gradients(function)`: the function, recording no gradients where that
   happens unasked.
-- `compiled(model, function, state=(), overwritten=None)`: `function` of tensors
+- `compiled(model, function, state=(), donated=None)`: `function` of tensors
   without side effects except on the variables `state`, compiled where the
   backend compiles, without gradients. The weights of `model` are read at each
-  call. `overwritten` is the place of an argument that is not used again:
+  call. `donated` is the place of an argument that is not used again:
   `function` then returns a pair, whose second part takes its place in memory.
 
 Training and export

@@ -13,6 +13,8 @@ import math
 from keras import ops
 from keras.backend import standardize_dtype
 
+from keras_multires.backend._exports import is_called_by_exporter
+
 
 @ops.custom_gradient
 def gelu(inputs):
@@ -40,6 +42,10 @@ def gelu_by_erf(inputs):
 
 def layer_norm(inputs, scale, offset, epsilon):
     """Layer normalization; see the contract."""
+    if is_called_by_exporter():
+        # Exporters know these operations well, and need no gradient.
+        normalized, _ = _normalize(inputs, scale.dtype, epsilon)
+        return ops.cast(normalized * scale + offset, inputs.dtype)
     return _layer_norm(float(epsilon))(inputs, scale, offset)
 
 
@@ -68,12 +74,6 @@ def _layer_norm(epsilon):
         return ops.cast(outputs, inputs.dtype), gradient
 
     return norm
-
-
-def plain_layer_norm(inputs, scale, offset, epsilon):
-    """Layer normalization by operations that exporters know well."""
-    normalized, _ = _normalize(inputs, scale.dtype, epsilon)
-    return ops.cast(normalized * scale + offset, inputs.dtype)
 
 
 def _normalize(inputs, precision, epsilon):

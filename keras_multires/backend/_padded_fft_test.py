@@ -13,7 +13,9 @@ from keras_multires.backend import _padded_fft as padded_fft
 @pytest.mark.parametrize("smallest", [1, 2, 5])
 @pytest.mark.parametrize("size", [1, 40, 100, 200, 1000])
 @pytest.mark.parametrize("taps", [1, 4, 7])
-def test_groups_of_any_size_give_the_same(monkeypatch, smallest, size, taps):
+def test_the_size_of_the_groups_changes_no_result(
+    monkeypatch, smallest, size, taps
+):
     random = torch.Generator().manual_seed(0)
     inputs, cotangent = torch.randn(2, 5, 7, 3, generator=random)
     kernel = torch.randn(taps, 3, generator=random)
@@ -30,7 +32,7 @@ def test_groups_of_any_size_give_the_same(monkeypatch, smallest, size, taps):
         np.testing.assert_allclose(gradient, other, atol=1e-5)
 
 
-def test_groups_are_small_on_a_processor():
+def test_groups_have_the_expected_sizes_on_a_cpu():
     for shape, expected in (
         ((8, 1024, 256), (8, 16, 2048)),
         ((64, 1024, 256), (8, 16, 2048)),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(("steps", "length"), [(1, 1), (7, 10), (12, 12)])
-def test_a_spectrum_is_a_polynomial_at_the_roots_of_i(steps, length):
+def test_the_spectrum_is_the_signal_polynomial_at_the_roots_of_i(steps, length):
     signal = np.random.default_rng(0).normal(size=(2, steps, 3))
     roots = np.exp(2j * np.pi * (0.25 - np.arange(length)) / length)
     np.testing.assert_allclose(roots**length, 1j)

@@ -191,7 +191,7 @@ def test_a_compiled_function_reads_the_weights_at_each_call():
         count.assign(count + 1)
         return model(inputs), {"past": state["past"] + 1}
 
-    run = backend.compiled(model, function, state=[count], overwritten=1)
+    run = backend.compiled(model, function, state=[count], donated=1)
     inputs, state = tensor(np.ones((1, 2))), {"past": ops.zeros((3,))}
     for factor in (1.0, -2.0):
         model.set_weights([np.full((2, 1), factor), np.zeros(1)])

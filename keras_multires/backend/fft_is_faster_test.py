@@ -30,7 +30,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("tree_and_fft", GRID)
-def test_the_rule_takes_what_was_measured_to_be_faster(tree_and_fft):
+def test_the_rule_chooses_what_was_measured_to_be_faster(tree_and_fft):
     tree, fft = tree_and_fft
     shape = (tree["batch_size"], tree["length"], tree["channels"])
     seconds = [statistics.median(r["seconds"]) for r in (tree, fft)]
@@ -39,10 +39,10 @@ def test_the_rule_takes_what_was_measured_to_be_faster(tree_and_fft):
 
 
 @pytest.mark.parametrize(("shape", "ratio"), OTHERS.items())
-def test_the_rule_holds_beside_the_grid(shape, ratio):
+def test_the_rule_holds_for_shapes_outside_the_grid(shape, ratio):
     assert fft_is_faster(*shape) == (ratio < 1)
 
 
-def test_a_batch_of_unknown_size_is_a_large_one():
+def test_a_batch_of_unknown_size_counts_as_large():
     assert fft_is_faster(None, 64, 1)
     assert not fft_is_faster(None, 15, 1000)

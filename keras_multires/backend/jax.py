@@ -20,6 +20,7 @@ COMPILES_BY_DEFAULT = True
 EXPORT_FORMATS = _exports.FORMATS["jax"]
 
 is_exporting = _exports.is_called_by_exporter
+layer_norm = _lean_gradients.layer_norm
 read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
@@ -101,13 +102,6 @@ def gelu(inputs):
     return _lean_gradients.gelu(inputs)
 
 
-def layer_norm(inputs, scale, offset, epsilon):
-    norm = _lean_gradients.layer_norm
-    if is_exporting():
-        norm = _lean_gradients.plain_layer_norm
-    return norm(inputs, scale, offset, epsilon)
-
-
 def apply_transition(transition, values):
     # XLA on a CPU would compute each number of one sum by itself, which took
     # most of the time of a step.
@@ -121,9 +115,9 @@ def without_gradients(function):
     return function
 
 
-def compiled(model, function, state=(), overwritten=None):
+def compiled(model, function, state=(), donated=None):
     # The first argument is the weights.
-    donated = () if overwritten is None else 1 + overwritten
+    donated = () if donated is None else 1 + donated
 
     @functools.partial(jax.jit, donate_argnums=donated)
     def pure(values, *arguments):

@@ -18,6 +18,7 @@ COMPILES_BY_DEFAULT = True
 EXPORT_FORMATS = _exports.FORMATS["tensorflow"]
 
 is_exporting = _exports.is_called_by_exporter
+layer_norm = _lean_gradients.layer_norm
 read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
@@ -71,13 +72,6 @@ def gelu(inputs):
     return _lean_gradients.gelu(inputs)
 
 
-def layer_norm(inputs, scale, offset, epsilon):
-    norm = _lean_gradients.layer_norm
-    if is_exporting():
-        norm = _lean_gradients.plain_layer_norm
-    return norm(inputs, scale, offset, epsilon)
-
-
 def apply_transition(transition, values):
     # So small a map is faster by hand than as one product a channel.
     return ops.sum(ops.expand_dims(values, 1) * transition, axis=2)
@@ -87,10 +81,10 @@ def without_gradients(function):
     return function
 
 
-def compiled(model, function, state=(), overwritten=None):
+def compiled(model, function, state=(), donated=None):
     # Without XLA, a loop copies the whole state at each step.
     compile_by_xla = tf.function(autograph=False, jit_compile=True)
-    if overwritten is None:
+    if donated is None:
         return compile_by_xla(function)
 
     # XLA writes new values of variables into their memory, but never new values
@@ -115,14 +109,14 @@ def compiled(model, function, state=(), overwritten=None):
     def run(*arguments):
         outputs, updated = function(*keras.tree.map_structure(value, arguments))
         return outputs, keras.tree.map_structure(
-            assign, arguments[overwritten], updated
+            assign, arguments[donated], updated
         )
 
     @functools.wraps(function)
     def call(*arguments):
         arguments = list(arguments)
-        before = keras.tree.map_structure(to_variable, arguments[overwritten])
-        arguments[overwritten] = before
+        before = keras.tree.map_structure(to_variable, arguments[donated])
+        arguments[donated] = before
         outputs, updated = run(*arguments)
         return outputs, keras.tree.map_structure(
             lambda old, new: old if new is None else new, before, updated

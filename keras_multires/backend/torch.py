@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import torch
 from keras import ops
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from keras_multires.backend import _exports
 from keras_multires.backend import _padded_fft
@@ -90,6 +89,9 @@ def loop(function, carried, inputs, outputs):
     # PyTorch runs a loop as it is written, and most of the time of a step goes
     # to what Keras does around each operation. So the step is traced once, and
     # its plain operations run again and again.
+    # Not with the other imports: it takes as long as all of them.
+    from torch.fx.experimental.proxy_tensor import make_fx
+
     with torch.no_grad():
         # Tracing runs a step, whose writes must not reach the state.
         copies = keras.tree.map_structure(torch.clone, carried)
@@ -104,7 +106,7 @@ def without_gradients(function):
     return torch.no_grad()(function)
 
 
-def compiled(model, function, state=(), overwritten=None):
+def compiled(model, function, state=(), donated=None):
     return without_gradients(function)
 
 

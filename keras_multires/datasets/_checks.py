@@ -8,6 +8,7 @@ __all__ = [
     "check_folder",
     "check_free_space",
     "require_content",
+    "require_whole",
 ]
 
 
@@ -39,6 +40,12 @@ def check_free_space(path, num_bytes, purpose):
         raise OSError(errno.ENOSPC, f"{problem} free on the disk", str(path))
 
 
+def require_whole(condition, problem):
+    """Raises an error without the name of the file unless a condition holds."""
+    if not condition:
+        raise ValueError(problem)
+
+
 def require_content(condition, place, problem, remedy, line=None):
     """Raises a `ValueError` unless a file holds what it should.
 
@@ -50,5 +57,5 @@ def require_content(condition, place, problem, remedy, line=None):
         line: Number of the line with the problem, if it is in one line.
     """
     if not condition:
-        line = "" if line is None else f", line {line}"
-        raise ValueError(f"{place}{line}: {problem}. {remedy}")
+        place = place if line is None else f"{place}, line {line}"
+        raise ValueError(f"{place}: {problem}. {remedy}")

@@ -33,7 +33,6 @@ from keras_multires._validation import check_verbose
 from keras_multires._validation import require
 from keras_multires.datasets import _cache
 from keras_multires.datasets._checks import check_files
-from keras_multires.datasets._checks import check_folder
 from keras_multires.datasets._checks import require_content
 
 __all__ = [
@@ -483,7 +482,6 @@ def _read_directory(directory):
         f"{', '.join(_FILES)} (`listops-1000` of its release). Leave it out to "
         "generate the data."
     )
-    check_folder(directory, remedy)
     paths = [directory / name for name in _FILES]
     check_files(paths, remedy)
     return tuple(map(_read_tsv, paths))

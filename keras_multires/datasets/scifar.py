@@ -30,6 +30,7 @@ from keras_multires._validation import check_rate
 from keras_multires._validation import check_verbose
 from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
+from keras_multires.datasets._checks import require_whole
 
 __all__ = ["CLASS_NAMES", "DEVIATION", "MEAN", "load_data", "read_image"]
 
@@ -239,7 +240,6 @@ def _read_directory(directory, verbose):
         f"`test/<class>/*`. Get the data set from {_URL}, or leave out "
         "`directory` to let Keras download it."
     )
-    check_folder(directory, remedy)
     for name in ("", "cifar-10-batches-bin", "cifar-10-batches-py"):
         folder = directory / name
         for suffix, read in ((".bin", _read_binary), ("", _read_pickle)):
@@ -275,34 +275,26 @@ def _read_batch(path, read):
         )
     ):
         planes, labels = read(content)
-        _require(len(labels), "there are no images in it")
+        require_whole(len(labels), "there are no images in it")
         are_labels = labels.dtype.kind in "iu" and (
             np.isin(labels, range(len(CLASS_NAMES))).all()
         )
-        _require(are_labels, "a label is not one of 0 to 9")
+        require_whole(are_labels, "a label is not one of 0 to 9")
     inputs = planes.reshape(-1, 3, _LENGTH).transpose(0, 2, 1)
     return np.ascontiguousarray(inputs), labels.astype("int32")
 
 
-def _require(condition, problem):
-    """Raises an error without the name of the file unless a condition holds."""
-    if not condition:
-        raise ValueError(problem)
-
-
 def _read_binary(content):
-    _require(
-        len(content) % _IMAGE_BYTES == 0,
-        f"its {len(content)} bytes are no multiple of the {_IMAGE_BYTES} of an "
-        "image with its label",
-    )
+    problem = f"its {len(content)} bytes are no multiple of the {_IMAGE_BYTES} "
+    problem += "of an image with its label"
+    require_whole(len(content) % _IMAGE_BYTES == 0, problem)
     rows = np.frombuffer(content, dtype="uint8").reshape(-1, _IMAGE_BYTES)
     return rows[:, 1:], rows[:, 0]
 
 
 def _read_pickle(content):
     batch = _Unpickler(content).load()
-    _require(isinstance(batch, dict), "the pickle holds no dict")
+    require_whole(isinstance(batch, dict), "the pickle holds no dict")
     # The keys are bytes in the original, and strings if Python 3 rewrote it.
     planes, labels = (
         batch.get(name.encode(), batch.get(name)) for name in ("data", "labels")
@@ -313,10 +305,12 @@ def _read_pickle(content):
         and planes.dtype == "uint8"
         and planes.shape[1:] == (num_columns,)
     )
-    _require(are_planes, f"`data` is no uint8 array of {num_columns} columns")
+    require_whole(
+        are_planes, f"`data` is no uint8 array of {num_columns} columns"
+    )
     labels = np.asarray(labels)
     are_labels = labels.shape == planes.shape[:1]
-    _require(are_labels, "`labels` is no list, one for each row of `data`")
+    require_whole(are_labels, "`labels` is no list, one for each row of `data`")
     return planes, labels
 
 

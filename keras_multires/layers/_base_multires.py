@@ -5,6 +5,7 @@ import numpy as np
 import pywt
 from keras import ops
 
+from keras_multires._validation import check_input_shape
 from keras_multires._validation import check_integer
 from keras_multires._validation import require
 from keras_multires.initializers import initializer_of_weight
@@ -34,19 +35,14 @@ class BaseMultires(keras.layers.Layer):
             kernel_size = check_integer("kernel_size", kernel_size, 2)
         if wavelet is not None:
             taps = _check_wavelet(wavelet).dec_len
-            require(
-                kernel_size in (None, taps),
-                f"`kernel_size` must be None or {taps}, the filter length of "
-                f"wavelet={wavelet!r}.",
-                kernel_size=kernel_size,
+            fits = kernel_size in (None, taps)
+            expected = f"`kernel_size` must be None or {taps}, as in `wavelet`."
+            require(fits, expected, kernel_size=kernel_size, wavelet=wavelet)
+            expected = (
+                "`filter_initializer` must be None if `wavelet` is given."
             )
-            require(
-                filter_initializer is None,
-                "`filter_initializer` must be None when `wavelet` gives the "
-                "initial filters.",
-                wavelet=wavelet,
-                filter_initializer=filter_initializer,
-            )
+            given = {"filter_initializer": filter_initializer}
+            require(filter_initializer is None, expected, **given)
             kernel_size = taps
         if kernel_size is None:
             kernel_size = 2
@@ -70,17 +66,8 @@ class BaseMultires(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        require(
-            len(input_shape) == 3,
-            "`inputs` must have the shape (batch, length, channels).",
-            f"input_shape={tuple(input_shape)}",
-        )
+        check_input_shape(input_shape)
         _, length, channels = input_shape
-        require(
-            channels is not None,
-            "The number of channels of the inputs must be known.",
-            f"input_shape={input_shape}",
-        )
         # `depth` stays the argument, so that a copy of the layer may be built
         # for another length.
         self.tree = self._tree_for(length)
@@ -90,11 +77,9 @@ class BaseMultires(keras.layers.Layer):
 
     def _tree_for(self, length):
         """The tree for inputs of a length, or of any if `depth` is given."""
-        require(
-            self.depth is not None or length is not None,
-            "`depth` must be given when the length of the inputs is unknown.",
-            "depth=None, and inputs of length None",
-        )
+        is_known = self.depth is not None or length is not None
+        expected = "`depth` must be given if the length of inputs is unknown."
+        require(is_known, expected, "depth=None, and inputs of length None")
         depth = self.depth or default_depth(length, self.kernel_size)
         return Tree.of(self.kernel_size, depth, self.memory, self.memory_size)
 
@@ -133,12 +118,7 @@ class BaseMultires(keras.layers.Layer):
         """Time steps that an output depends on, including its own."""
         if self.built:
             return self.tree.receptive_field
-        require(
-            self.depth is not None,
-            "The receptive field is known once `depth` is given or the layer "
-            "is built.",
-            depth=self.depth,
-        )
+        # An error without `depth`, since no length is known yet.
         return self._tree_for(None).receptive_field
 
     def get_config(self):
@@ -154,10 +134,7 @@ class BaseMultires(keras.layers.Layer):
 
 
 def _check_wavelet(name):
-    require(
-        isinstance(name, str) and name in pywt.wavelist(kind="discrete"),
-        "`wavelet` must be the name of a discrete wavelet of PyWavelets, one "
-        "of `pywt.wavelist(kind='discrete')`.",
-        wavelet=name,
-    )
+    is_name = isinstance(name, str) and name in pywt.wavelist(kind="discrete")
+    expected = "`wavelet` must be one of `pywt.wavelist(kind='discrete')`."
+    require(is_name, expected, wavelet=name)
     return pywt.Wavelet(name)

@@ -27,7 +27,9 @@ def layers(number, **options):
         {"dtype": "mixed_bfloat16"},
     ],
 )
-def test_each_layer_finds_the_kernel_that_its_tree_computes(options):
+def test_kernels_synthesized_together_are_the_impulse_responses_of_trees(
+    options,
+):
     several = layers(2, **options)
     impulse = np.zeros((1, 40, 3), "float32")
     impulse[:, 0] = 1
@@ -52,7 +54,7 @@ def test_each_layer_finds_the_kernel_that_its_tree_computes(options):
 
 
 @pytest.mark.parametrize(("together", "number"), [(9, 1), (3, 2)])
-def test_a_model_synthesises_as_many_kernels_at_once_as_are_small(
+def test_a_model_synthesizes_kernels_together_up_to_a_size_limit(
     monkeypatch, together, number
 ):
     monkeypatch.setattr(_kernel_synthesis, "MAX_NUMBERS", together * 30 * 5)
@@ -79,13 +81,13 @@ def test_a_model_synthesises_as_many_kernels_at_once_as_are_small(
     assert len(calls) == number + 4
 
 
-def test_a_model_of_trees_synthesises_nothing(monkeypatch):
+def test_a_model_of_trees_synthesizes_no_kernel(monkeypatch):
     monkeypatch.setattr(_kernel_synthesis, "synthesis", None)
     net = MultiresNet(5, 2, algorithm="tree")
     assert net(np.ones((2, 30, 2))).shape == (2, 30, 5)
 
 
-def test_half_precision_leaves_the_kernel_in_float32(monkeypatch):
+def test_the_kernel_stays_in_float32_in_half_precision(monkeypatch):
     kernels = []
     convolve = multires_layer.convolve
 

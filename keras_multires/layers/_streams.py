@@ -8,6 +8,7 @@ from keras_multires._validation import check_built
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_structure
 from keras_multires._validation import check_tensor
+from keras_multires._validation import require
 
 SOURCES = "`get_initial_state`, the last `step` or `transition` of this layer"
 
@@ -104,11 +105,8 @@ class Streams:
         axes = self._step_axes()
         inputs = check_tensor("inputs", inputs, axes)
         if inputs.shape[1] == 0:
-            raise ValueError(
-                f"The inputs of `step` must have the shape {axes} with at "
-                "least one step. Received: "
-                f"inputs.shape={tuple(inputs.shape)}"
-            )
+            expected = "The inputs of `step` must have at least one step."
+            require(False, expected, f"inputs.shape={tuple(inputs.shape)}")
         self.check_inputs(inputs)
         given, expected = {"state": state}, {}
         specs = self._stream_specs(inputs.shape[0])

@@ -1,8 +1,9 @@
 """What the layer costs, by counts that do not depend on a clock.
 
-Each limit is what the code needed when it was last made faster, rounded up by
-some percent. A change that exceeds one made the layer slower, or a new version
-of a backend compiles it otherwise: look which, with `python -m benchmarks`.
+Each limit is what the code needed when it was last made faster, plus a few
+percent. If a count exceeds its limit, either a change made the layer slower or
+a new version of a backend compiles it differently. `python -m benchmarks` tells
+which.
 """
 
 import re
@@ -12,6 +13,10 @@ import numpy as np
 from keras import ops
 
 from keras_multires.layers import MultiresLayer
+from testing.gradients import jax_gradients
+from testing.gradients import tensorflow_gradients
+from testing.gradients import torch_gradients
+from testing.gradients import trainable_values
 
 BATCH_SIZE, LENGTH, CHANNELS = 4, 256, 8
 BYTES = 4 * BATCH_SIZE * LENGTH * CHANNELS  # of the inputs
@@ -20,16 +25,11 @@ BYTES = 4 * BATCH_SIZE * LENGTH * CHANNELS  # of the inputs
 def jax_costs(layer, inputs, cotangent):
     import jax
 
-    trainable = [v.value for v in layer.trainable_variables]
-
-    def both(trainable, inputs):
-        def forward(trainable, inputs):
-            return layer.stateless_call(trainable, [], inputs)[0]
-
-        outputs, gradient = jax.vjp(forward, trainable, inputs)
-        return outputs, gradient(cotangent)
-
-    compiled = jax.jit(both).lower(trainable, inputs).compile()
+    compiled = (
+        jax.jit(jax_gradients(layer))
+        .lower(trainable_values(layer), inputs, cotangent)
+        .compile()
+    )
     shapes = re.findall(r"= c64\[([\d,]+)\]\S* fft\(", compiled.as_text())
     return {
         "FFTs of the batch": sum(s.count(",") == 2 for s in shapes),
@@ -42,14 +42,7 @@ def jax_costs(layer, inputs, cotangent):
 def tensorflow_costs(layer, inputs, cotangent):
     import tensorflow as tf
 
-    @tf.function
-    def both(inputs, cotangent):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = layer(inputs)
-        wanted = [inputs, *[v.value for v in layer.trainable_variables]]
-        return outputs, tape.gradient(outputs, wanted, cotangent)
-
+    both = tf.function(tensorflow_gradients(layer))
     graph = both.get_concrete_function(inputs, cotangent).graph
     operations = graph.get_operations()
     ffts = [o for o in operations if o.type in ("FFT", "IFFT")]
@@ -61,7 +54,6 @@ def tensorflow_costs(layer, inputs, cotangent):
 
 
 def torch_costs(layer, inputs, cotangent):
-    import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Count(TorchDispatchMode):
@@ -74,10 +66,9 @@ def torch_costs(layer, inputs, cotangent):
             self.operations.append((function.__name__, outputs))
             return outputs
 
-    inputs.requires_grad_()
-    wanted = [inputs, *[v.value for v in layer.trainable_variables]]
+    both = torch_gradients(layer, trainable_values(layer))
     with Count() as count:
-        torch.autograd.grad(layer(inputs), wanted, cotangent)
+        both(inputs, cotangent)
     ffts = [o for name, o in count.operations if name.startswith("_fft")]
     return {
         "FFTs of the batch": sum(outputs.ndim == 3 for outputs in ffts),

@@ -94,9 +94,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
         **layer_options,
     ):
         check_choice("normalization", normalization, NORMALIZATIONS)
-        output_projection = check_boolean(
-            "output_projection", output_projection
-        )
+        check_boolean("output_projection", output_projection)
         # `call` casts its inputs, integers too.
         super().__init__(
             activity_regularizer=activity_regularizer,
@@ -107,7 +105,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
         )
         self.normalization = normalization
         self.dropout = dropout
-        self.output_projection = output_projection
+        self.output_projection = bool(output_projection)
         self.layer_options = {"kernel_size": kernel_size, **layer_options}
         store_keras_objects(
             self,

@@ -59,7 +59,9 @@ def values(weights):
 
 @pytest.mark.parametrize("normalization", ["layer", "batch"])
 @pytest.mark.parametrize("output_projection", [False, True])
-def test_block_is_its_formula(normalization, output_projection):
+def test_outputs_follow_the_formula_of_the_block(
+    normalization, output_projection
+):
     inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
     block = MultiresBlock(
         normalization=normalization, output_projection=output_projection
@@ -83,7 +85,7 @@ def test_block_is_its_formula(normalization, output_projection):
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
-def test_dense_weights_start_uniform_in_the_inverse_root_of_the_fan_in():
+def test_dense_weights_start_uniform_within_one_over_root_fan_in():
     keras.utils.set_random_seed(0)
     block = MultiresBlock(output_projection=True)
     block.build((None, 16, 64))
@@ -108,7 +110,7 @@ def test_padding_stays_out_of_the_batch_statistics():
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_batch_statistics_move_by_a_tenth():
+def test_batch_statistics_move_a_tenth_of_the_way_in_a_step():
     inputs = np.random.default_rng(0).normal(size=(4, 12, 3))
     block = MultiresBlock(normalization="batch")
     block.build(inputs.shape)
@@ -141,7 +143,7 @@ def test_dropout_after_the_gate_drops_whole_channels(monkeypatch):
     np.testing.assert_allclose(outputs, kept, atol=1e-5)
 
 
-def test_integers_are_read_as_floats():
+def test_integer_inputs_give_the_outputs_of_equal_floats():
     inputs = np.random.default_rng(0).integers(0, 17, size=(2, 12, 3))
     block = MultiresBlock()
     expected = ops.convert_to_numpy(block(inputs.astype("float32")))
@@ -149,7 +151,7 @@ def test_integers_are_read_as_floats():
     np.testing.assert_array_equal(outputs, expected)
 
 
-def test_each_dense_draws_its_own_values_of_a_given_initializer():
+def test_dense_layers_draw_different_values_from_a_shared_initializer():
     options = {
         "mixing_initializer": keras.initializers.RandomNormal(),
         "activity_regularizer": "l2",
@@ -161,7 +163,7 @@ def test_each_dense_draws_its_own_values_of_a_given_initializer():
     assert not np.isin(mixing, projection).any()
 
 
-def test_functions_serve_as_initializers():
+def test_a_function_can_be_an_initializer():
     def sevens(shape, dtype=None):
         return ops.full(shape, 7, dtype=dtype)
 
@@ -195,6 +197,6 @@ def test_dropout_drops_whole_channels():
         ({"units": 3}, "units"),
     ],
 )
-def test_bad_arguments_are_named(options, message):
+def test_errors_name_the_bad_argument(options, message):
     with pytest.raises(ValueError, match=message):
         MultiresBlock(**options)

@@ -37,7 +37,7 @@ def test_layer_passes_the_harness_of_keras(
         {"memory": "uniform", "memory_size": 7, "depth": 3},
     ],
 )
-def test_its_weighted_sum_is_the_readout_of_the_multires_layer(options):
+def test_the_weighted_memory_is_the_output_of_a_multires_layer(options):
     inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
     layer = MultiresLayer(**options, activation=None, algorithm="tree")
     outputs = ops.convert_to_numpy(layer(inputs))
@@ -54,7 +54,7 @@ def test_its_weighted_sum_is_the_readout_of_the_multires_layer(options):
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
 
 
-def test_masked_steps_enter_as_zero():
+def test_masked_steps_count_as_zeros():
     inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
     mask = np.random.default_rng(1).random(size=(2, 20)) < 0.7
     layer = MultiresConv()

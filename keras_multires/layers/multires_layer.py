@@ -13,6 +13,7 @@ from keras_multires._validation import check_built
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_rate
+from keras_multires._validation import require
 from keras_multires.initializers import initializer_of_weight
 from keras_multires.layers._base_multires import BaseMultires
 from keras_multires.layers._kernel_synthesis import kernel_of
@@ -274,11 +275,9 @@ class MultiresLayer(Streams, BaseMultires):
     def _stream_specs(self, batch_size):
         size, channels = self.tree.history_size, self.skip_weights.shape[0]
         if size > INT32_MAX:
-            raise ValueError(
-                "`depth` must be less for a state: the layer would look up "
-                f"{size} past values a channel, and their places are counted "
-                f"in int32. Received: depth={self.tree.depth}"
-            )
+            expected = "`depth` must be less for a state: int32 cannot count "
+            expected += f"its {size} values a channel."
+            require(False, expected, depth=self.tree.depth)
         dtype = tree_precision(self.compute_dtype)
         shape = (*self.tree.transition_shape, channels)
         return {

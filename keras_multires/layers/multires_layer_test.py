@@ -95,7 +95,7 @@ def slow_convolution(inputs, kernel):
 
 @given(configurations(), st.integers(0, 2**31))
 @settings(max_examples=20, deadline=None, derandomize=True)
-def test_tree_is_fft_is_a_slow_convolution_with_the_kernel(configuration, seed):
+def test_tree_and_fft_equal_a_slow_convolution(configuration, seed):
     options, shape = configuration
     keras.utils.set_random_seed(seed)
     inputs = np.random.default_rng(seed).normal(size=shape).astype("float32")
@@ -131,7 +131,7 @@ def test_tree_is_fft_is_a_slow_convolution_with_the_kernel(configuration, seed):
         ("auto", SHORTEST - 1, False),
     ],
 )
-def test_algorithm_decides_between_tree_and_fft(
+def test_the_algorithm_option_selects_the_tree_or_the_fft(
     monkeypatch, algorithm, length, uses_fft
 ):
     calls = []
@@ -147,7 +147,7 @@ def test_algorithm_decides_between_tree_and_fft(
 
 
 @pytest.mark.parametrize("algorithm", ["tree", "fft"])
-def test_integers_are_read_as_floats(algorithm):
+def test_integer_inputs_give_the_outputs_of_equal_floats(algorithm):
     inputs = np.random.default_rng(0).integers(0, 17, size=(2, 12, 3))
     layer = MultiresLayer(algorithm=algorithm)
     expected = ops.convert_to_numpy(layer(inputs.astype("float32")))
@@ -158,7 +158,7 @@ def test_integers_are_read_as_floats(algorithm):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16"])
-def test_half_precision_rounds_the_inputs_and_outputs_of_the_fft_alone(policy):
+def test_half_precision_rounds_only_the_inputs_and_outputs_of_the_fft(policy):
     options = {"depth": 8, "algorithm": "fft", "activation": None}
     layer = MultiresLayer(**options, dtype=policy)
     exact = MultiresLayer(**options)
@@ -179,7 +179,7 @@ def test_half_precision_rounds_the_inputs_and_outputs_of_the_fft_alone(policy):
     assert error.max() > 0
 
 
-def test_a_seeded_initializer_gives_two_filters():
+def test_a_seeded_initializer_gives_two_different_filters():
     initializer = keras.initializers.RandomUniform(seed=1)
     filters = []
     for _ in range(2):
@@ -191,7 +191,7 @@ def test_a_seeded_initializer_gives_two_filters():
     np.testing.assert_array_equal(filters[:2], filters[2:])
 
 
-def test_integers_of_numpy_are_integers():
+def test_numpy_integers_are_accepted_as_arguments():
     layer = MultiresLayer(
         np.int64(3),
         depth=np.int32(40),
@@ -233,7 +233,7 @@ def test_steps_in_chunks_give_the_whole_sequence(options, chunks):
     )
 
 
-def test_a_compiled_step_runs_on_far_beyond_the_receptive_field(mode):
+def test_compiled_steps_stay_exact_far_beyond_the_receptive_field(mode):
     options = {"depth": 2, "memory": "uniform", "memory_size": 4}
     inputs = np.random.default_rng(0).normal(size=(1, 50, 2)).astype("float32")
     layer = MultiresLayer(**options)
@@ -251,7 +251,7 @@ def test_a_compiled_step_runs_on_far_beyond_the_receptive_field(mode):
 
 @pytest.mark.parametrize("future", [np.nan, np.inf, 1e30])
 @pytest.mark.parametrize("memory_size", [None, 9])
-def test_by_tree_the_future_changes_no_bit_of_the_past(
+def test_in_the_tree_future_inputs_change_no_bit_of_past_outputs(
     future, memory_size, mode
 ):
     memory = "fading" if memory_size is None else "uniform"
@@ -312,7 +312,7 @@ def test_layer_passes_the_harness_of_keras(run_layer_test, options, losses):
 # an int32 holds.
 @pytest.mark.parametrize("depth", [3, 61])
 @pytest.mark.parametrize("algorithm", ["tree", "fft", "auto"])
-def test_any_length_runs_where_the_depth_is_given(algorithm, depth):
+def test_a_layer_of_given_depth_takes_sequences_of_any_length(algorithm, depth):
     layer = MultiresLayer(kernel_size=3, depth=depth, algorithm=algorithm)
     model = keras.Sequential([keras.Input((None, 2)), layer])
     assert model.output_shape == (None, None, 2)
@@ -327,7 +327,7 @@ def test_any_length_runs_where_the_depth_is_given(algorithm, depth):
 
 
 @pytest.mark.parametrize("algorithm", ["tree", "fft"])
-def test_masked_steps_enter_as_zero(algorithm):
+def test_masked_steps_count_as_zeros(algorithm):
     inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
     mask = np.random.default_rng(1).random(size=(2, 20)) < 0.7
     layer = MultiresLayer(algorithm=algorithm)
@@ -340,7 +340,7 @@ def test_masked_steps_enter_as_zero(algorithm):
     )
 
 
-def test_wavelet_gives_the_filters_of_every_channel():
+def test_a_wavelet_initializes_the_filters_of_every_channel():
     layer = MultiresLayer(wavelet="db2")
     layer.build((None, 20, 3))
     for weight, taps in (
@@ -375,7 +375,7 @@ def test_initial_weights_follow_the_stated_distributions(independent_skip):
     assert not np.array_equal(*map(ops.convert_to_numpy, filters))
 
 
-def test_kernel_covers_the_length_asked_for():
+def test_the_kernel_is_the_impulse_response_of_the_requested_length():
     layer = MultiresLayer(kernel_size=3, depth=2, activation=None)
     layer.build((None, None, 2))
     assert layer.receptive_field == 7
@@ -417,7 +417,7 @@ def test_kernel_covers_the_length_asked_for():
         ({"dropout": "much"}, "dropout='much'"),
     ],
 )
-def test_bad_arguments_are_named(options, message):
+def test_errors_name_the_bad_argument(options, message):
     with pytest.raises(ValueError, match=f"Received: .*{message}"):
         MultiresLayer(**options)
 
@@ -432,7 +432,7 @@ def test_bad_arguments_are_named(options, message):
         ({"memory": "uniform", "memory_size": 99}, (2, 8, 3), "memory_size=99"),
     ],
 )
-def test_bad_shapes_are_named_when_the_layer_is_built(options, shape, message):
+def test_build_refuses_bad_shapes(options, shape, message):
     with pytest.raises(ValueError, match=message):
         MultiresLayer(**options).build(shape)
 
@@ -450,9 +450,11 @@ def test_a_built_layer_refuses_other_shapes(shape):
 def test_step_refuses_another_batch_size_and_an_empty_chunk():
     layer = MultiresLayer()
     layer.build((2, 20, 3))
-    for shape in ((3, 20, 3), (2, 0, 3)):
-        with pytest.raises(ValueError, match=r"Received: .*inputs\.shape"):
-            layer.step(np.ones(shape), layer.get_initial_state(2))
+    state = layer.get_initial_state(2)
+    with pytest.raises(ValueError, match=r"Received: .*inputs\.shape"):
+        layer.step(np.ones((2, 0, 3)), state)
+    with pytest.raises(ValueError, match=r"for this batch size.*Received: st"):
+        layer.step(np.ones((3, 20, 3)), state)
 
 
 def test_step_refuses_the_state_of_another_layer():
@@ -465,14 +467,14 @@ def test_step_refuses_the_state_of_another_layer():
             layer.step(np.ones((2, 1, 3)), state)
 
 
-def test_a_tree_deeper_than_any_state_runs_on_whole_sequences():
+def test_a_tree_too_deep_for_a_state_runs_on_whole_sequences():
     layer = MultiresLayer(depth=60)
     assert layer(np.ones((1, 5, 2))).shape == (1, 5, 2)
     with pytest.raises(ValueError, match=r"`depth` .*Received: depth=60"):
         layer.get_initial_state(1)
 
 
-def test_what_needs_weights_says_so_on_a_layer_without():
+def test_methods_that_need_weights_refuse_a_layer_that_is_not_built():
     layer = MultiresLayer(depth=3)
     for call in (
         lambda: layer.kernel(3),

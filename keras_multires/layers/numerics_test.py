@@ -14,6 +14,7 @@ from keras_multires.layers import MultiresConv
 from keras_multires.layers import MultiresLayer
 from testing.backends import BACKEND
 from testing.backends import run_function
+from testing.references import slow_tree
 from testing.strategies import tree_options
 
 # JAX compiles each operation of each shape, unless it compiles all at once.
@@ -69,9 +70,7 @@ def test_finite_inputs_give_finite_outputs(
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("algorithm", ["tree", "fft"])
-def test_what_half_precision_cannot_hold_is_its_largest_value(
-    policy, algorithm
-):
+def test_overflow_in_half_precision_gives_its_largest_value(policy, algorithm):
     layer = MultiresLayer(
         kernel_size=2,
         depth=6,
@@ -92,8 +91,8 @@ def test_what_half_precision_cannot_hold_is_its_largest_value(
     np.testing.assert_allclose(outputs_of(layer, inputs), expected, rtol=2e-2)
 
 
-def slow_tree(layer, inputs):
-    """The readout by the definition, in float64, one step at a time."""
+def slow_readout(layer, inputs):
+    """The outputs of a layer with a "fading" memory, in float64."""
     low, high, readout, skip = (
         ops.convert_to_numpy(weight).astype("float64")
         for weight in (
@@ -103,23 +102,13 @@ def slow_tree(layer, inputs):
             layer.skip_weights,
         )
     )
-    length, depth = inputs.shape[1], len(readout) - 1
-    outputs = skip * inputs
-    approximation = inputs.astype("float64")
-    for level in range(1, depth + 1):
-        dilation = 2 ** (level - 1)
-        details = np.zeros_like(approximation)
-        coarser = np.zeros_like(approximation)
-        for step in range(length):
-            for tap in range(layer.kernel_size):
-                past = step - tap * dilation
-                if past >= 0:
-                    details[:, step] += high[tap] * approximation[:, past]
-                    coarser[:, step] += low[tap] * approximation[:, past]
-        # Coarse to fine: the approximation, then the last level's details.
-        outputs = outputs + readout[depth + 1 - level] * details
-        approximation = coarser
-    return outputs + readout[0] * approximation
+    inputs = inputs.astype("float64")
+    approximation, details = slow_tree(inputs, low, high, len(readout) - 1)
+    # The memory weights are in the order coarse to fine.
+    memory = [approximation, *reversed(details)]
+    return skip * inputs + sum(
+        weight * values for weight, values in zip(readout, memory, strict=True)
+    )
 
 
 @pytest.mark.parametrize("algorithm", ["tree", "fft"])
@@ -136,28 +125,28 @@ def slow_tree(layer, inputs):
         (127, None, 3),
     ],
 )
-def test_any_length_and_depth_give_the_definition(
+def test_outputs_follow_the_definition_at_any_length_and_depth(
     length, depth, kernel_size, algorithm
 ):
     keras.utils.set_random_seed(length)
     layer = MultiresLayer(
-        kernel_size, depth, activation=None, algorithm=algorithm
+        kernel_size, depth=depth, activation=None, algorithm=algorithm
     )
     inputs = np.random.default_rng(0).normal(size=(2, length, 2))
     outputs = outputs_of(layer, inputs)
-    expected = slow_tree(layer, inputs)
+    expected = slow_readout(layer, inputs)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", ["tree", "fft"])
 @pytest.mark.parametrize("shape", [(0, 40, 3), (1, 40, 1), (1, 40, 1024)])
-def test_batches_and_channels_are_independent_of_each_other(shape, algorithm):
+def test_outputs_follow_the_definition_at_extreme_shapes(shape, algorithm):
     options = {"activation": None, "algorithm": algorithm}
     layer = MultiresLayer(**options)
     inputs = np.random.default_rng(0).normal(size=shape)
     outputs = outputs_of(layer, inputs)
     assert outputs.shape == shape
-    expected = slow_tree(layer, inputs)
+    expected = slow_readout(layer, inputs)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
     block = MultiresBlock()
     assert outputs_of(block, inputs).shape == shape
@@ -171,7 +160,7 @@ def test_batches_and_channels_are_independent_of_each_other(shape, algorithm):
     # They only hold functions.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_gradients_are_central_differences(
+def test_gradients_equal_central_differences(
     gradients, double_precision, options, seed
 ):
     keras.utils.set_random_seed(seed)

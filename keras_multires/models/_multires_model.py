@@ -44,7 +44,7 @@ class MultiresModel(Streams, keras.Model):
                 self,
                 functools.partial(self._step, in_place=in_place),
                 # The state is the second argument.
-                overwritten=1 if in_place else None,
+                donated=1 if in_place else None,
             )
         return self._compiled_steps[in_place](inputs, state, transition)
 

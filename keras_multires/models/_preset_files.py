@@ -19,6 +19,9 @@ CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 
 
+_MUST_BE_SAVED = "`preset` must be a directory that `save_to_preset` wrote."
+
+
 class HasPresets:
     """Mix-in for models: `from_preset`, `save_to_preset`, `presets`.
 
@@ -50,12 +53,9 @@ class HasPresets:
         """
         load_weights = check_boolean("load_weights", load_weights)
         if isinstance(preset, str) and preset in cls.presets:
-            require(
-                not load_weights,
-                f"`load_weights` must be False for the preset {preset!r}: it "
-                "has no trained weights yet.",
-                load_weights=load_weights,
-            )
+            expected = "`load_weights` must be False for a name of a preset, "
+            expected += f"until there are trained weights of {preset!r}."
+            require(not load_weights, expected, load_weights=load_weights)
             return cls._from_named_preset(preset, overrides)
         directory = check_path("preset", preset)
         if not directory.is_dir():
@@ -97,11 +97,10 @@ def _read_config(path):
         config = json.loads(path.read_bytes())
     except ValueError:
         config = None
-    require(
-        isinstance(config, dict) and isinstance(config.get("config"), dict),
-        "`preset` must be a directory that `save_to_preset` wrote.",
-        f"a damaged file {path}",
+    is_config = isinstance(config, dict) and isinstance(
+        config.get("config"), dict
     )
+    require(is_config, _MUST_BE_SAVED, f"a damaged file {path}")
     return config
 
 
@@ -114,14 +113,10 @@ def _model_from(config, cls, overrides):
     try:
         model = keras.saving.deserialize_keras_object(config)
     except Exception as error:  # of many kinds, from the objects in it
-        raise ValueError(
-            "`preset` must be a directory that `save_to_preset` wrote. "
-            f"Received: a configuration that cannot be read: {error}"
-        ) from error
-    require(
-        isinstance(model, cls)
-        or isinstance(getattr(model, "backbone", None), cls),
-        f"`preset` must be a directory with a `{cls.__name__}`.",
-        f"a `{type(model).__name__}`",
-    )
+        received = f"a configuration that cannot be read: {error}"
+        return require(False, _MUST_BE_SAVED, received)
+    parts = (model, getattr(model, "backbone", None))
+    is_right = any(isinstance(part, cls) for part in parts)
+    expected = f"`preset` must be a directory with a `{cls.__name__}`."
+    require(is_right, expected, f"a `{type(model).__name__}`")
     return model

@@ -1,7 +1,10 @@
+"""Prompts of token ids, as arrays."""
+
 import numpy as np
 from keras import ops
 
 from keras_multires._validation import check_integer
+from keras_multires._validation import require
 
 
 def read_prompts(prompts, max_length, vocabulary_size):
@@ -32,22 +35,16 @@ def read_prompts(prompts, max_length, vocabulary_size):
     is_sequence = isinstance(prompts, (str, list, tuple)) or (
         isinstance(prompts, np.ndarray) and prompts.ndim > 0
     )
-    if not is_sequence or len(prompts) == 0:
-        raise ValueError(
-            "`prompts` must be at least one sequence of token ids. "
-            f"Received: prompts={prompts!r}"
-        )
+    expected = "`prompts` must be at least one sequence of token ids."
+    require(is_sequence and len(prompts), expected, prompts=prompts)
     is_single = isinstance(prompts, str) or np.ndim(prompts[0]) == 0
     prompts = [prompts] if is_single else list(prompts)
     token_ids = np.zeros((len(prompts), max_length), dtype="int32")
     for index, prompt in enumerate(prompts):
         prompt = _read(index, prompt, vocabulary_size)
-        if len(prompt) > max_length:
-            raise ValueError(
-                f"Prompt {index} must not be longer than `max_length`. "
-                f"Received: prompts[{index}] of {len(prompt)} tokens, "
-                f"max_length={max_length}"
-            )
+        expected = f"Prompt {index} must not be longer than `max_length`."
+        received = f"{len(prompt)} tokens, max_length={max_length}"
+        require(len(prompt) <= max_length, expected, received)
         token_ids[index, : len(prompt)] = prompt
     return token_ids, token_ids != 0, is_single
 
@@ -55,12 +52,13 @@ def read_prompts(prompts, max_length, vocabulary_size):
 def check_token(name, token_id, vocabulary_size):
     """Raises a `ValueError` unless `token_id` is that of a token."""
     check_integer(name, token_id)
-    if token_id >= vocabulary_size:
-        raise ValueError(
-            f"`{name}` must be from 1 to {vocabulary_size - 1}, since "
-            f"`vocabulary_size` is {vocabulary_size} and id 0 is padding. "
-            f"Received: {name}={token_id}"
-        )
+    expected = f"`{name}` must be {_token_range(vocabulary_size)}."
+    require(token_id < vocabulary_size, expected, **{name: token_id})
+
+
+def _token_range(size):
+    reason = f"`vocabulary_size` is {size} and id 0 is padding"
+    return f"from 1 to {size - 1}, since {reason}"
 
 
 def _read(index, prompt, vocabulary_size):
@@ -69,24 +67,16 @@ def _read(index, prompt, vocabulary_size):
     except ValueError:  # of sequences of several lengths
         prompt = np.asarray(prompt, dtype=object)
     is_integer = np.issubdtype(prompt.dtype, np.integer)
-    if prompt.ndim != 1 or not (is_integer or prompt.size == 0):
-        raise ValueError(
-            f"Prompt {index} must be a sequence of token ids, which a "
-            f"tokenizer makes of a text. Received: prompts[{index}]={prompt!r}"
-        )
+    place, kind = f"prompts[{index}]", "a sequence of token ids"
+    is_right = prompt.ndim == 1 and (is_integer or prompt.size == 0)
+    expected = f"Prompt {index} must be {kind}, which a tokenizer makes."
+    require(is_right, expected, **{place: prompt})
     prompt = prompt[: np.flatnonzero(prompt).max(initial=-1) + 1]
-    if prompt.size == 0:
-        raise ValueError(
-            f"Prompt {index} must hold at least one token. "
-            f"Received: none in prompts[{index}]"
-        )
+    expected = f"Prompt {index} must hold at least one token."
+    require(prompt.size, expected, f"none in {place}")
     unknown = prompt[(prompt < 1) | (prompt >= vocabulary_size)]
-    if unknown.size:
-        raise ValueError(
-            f"The tokens of prompt {index} must be from 1 to "
-            f"{vocabulary_size - 1}, since `vocabulary_size` is "
-            f"{vocabulary_size} and id 0 is padding. "
-            f"Received: in prompts[{index}] the unknown tokens "
-            f"{sorted(set(unknown.tolist()))}"
-        )
+    expected = f"The tokens of prompt {index} must be "
+    expected += f"{_token_range(vocabulary_size)}."
+    received = f"in {place} the unknown tokens {sorted(set(unknown.tolist()))}"
+    require(not unknown.size, expected, received)
     return prompt

@@ -18,7 +18,7 @@ PADDED = [[1, 2, 3, 0, 0], [4, 0, 0, 0, 0]]
         [np.array([1, 2, 3]), np.array([4])],
     ],
 )
-def test_prompts_are_padded(prompts):
+def test_prompts_of_several_lengths_are_padded(prompts):
     token_ids, mask, is_single = read_prompts(
         prompts, max_length=5, vocabulary_size=6
     )
@@ -28,7 +28,7 @@ def test_prompts_are_padded(prompts):
     assert not is_single
 
 
-def test_tensors_of_the_backend_are_prompts():
+def test_prompts_can_be_tensors_of_the_backend():
     prompts = ops.convert_to_tensor(ROWS)
     token_ids, _, _ = read_prompts(prompts, max_length=5, vocabulary_size=6)
     np.testing.assert_array_equal(token_ids, PADDED)
@@ -37,7 +37,7 @@ def test_tensors_of_the_backend_are_prompts():
 @pytest.mark.parametrize(
     "prompts", [[1, 2, 3], np.array([1, 2, 3]), (1, 2, 3, 0)]
 )
-def test_one_sequence_is_a_prompt(prompts):
+def test_one_sequence_is_read_as_a_single_prompt(prompts):
     token_ids, _, is_single = read_prompts(
         prompts, max_length=5, vocabulary_size=6
     )
@@ -66,6 +66,6 @@ def test_one_sequence_is_a_prompt(prompts):
         (None, "`prompts` must be"),
     ],
 )
-def test_what_is_no_prompt_is_an_error(prompts, problem):
+def test_errors_say_why_prompts_are_refused(prompts, problem):
     with pytest.raises(ValueError, match=problem):
         read_prompts(prompts, max_length=5, vocabulary_size=6)

@@ -1,3 +1,5 @@
+"""Text by a sampler of keras-nlp, whose cache is the state of the model."""
+
 import math
 
 import keras
@@ -7,6 +9,7 @@ from keras import ops
 from keras_multires import backend
 from keras_multires._packages import import_package
 from keras_multires._validation import check_positive
+from keras_multires._validation import require
 
 
 def get_sampler(sampler):
@@ -27,11 +30,9 @@ def get_sampler(sampler):
         found = samplers.get(sampler)
     except (KeyError, TypeError, ValueError):
         found = None
-    if not isinstance(found, samplers.Sampler):
-        raise ValueError(
-            "`sampler` must be a sampler of `keras_nlp.samplers` or the name "
-            f"of one, such as 'greedy'. Received: sampler={sampler!r}"
-        )
+    expected = "a sampler of `keras_nlp.samplers` or its name, such as 'greedy'"
+    is_sampler = isinstance(found, samplers.Sampler)
+    require(is_sampler, f"`sampler` must be {expected}.", sampler=sampler)
     return found
 
 
@@ -52,12 +53,13 @@ class TokenGenerator:
     def __init__(self, model, sampler, stop_token_ids):
         check_positive("temperature", getattr(sampler, "temperature", 1.0))
         candidates = getattr(sampler, "k", None)
-        if candidates is not None and candidates >= model.vocabulary_size:
-            raise ValueError(
-                "The `k` of a sampler must be below the `vocabulary_size`, "
-                f"which counts padding. Received: k={candidates}, "
-                f"vocabulary_size={model.vocabulary_size}"
-            )
+        size = model.vocabulary_size
+        fits = candidates is None or candidates < size
+        expected = (
+            "The `k` of `sampler` must be below `vocabulary_size`, which "
+        )
+        expected += "counts padding."
+        require(fits, expected, k=candidates, vocabulary_size=size)
         self.model = model
         self.sampler = sampler
         self.stop_token_ids = stop_token_ids

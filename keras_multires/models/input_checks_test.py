@@ -45,7 +45,7 @@ def test_ids_outside_the_vocabulary_are_refused_before_any_work(
         np.testing.assert_array_equal(before, after)
 
 
-def test_ids_of_the_vocabulary_pass(model):
+def test_every_id_of_the_vocabulary_is_accepted(model):
     token_ids = np.arange(7, dtype="uint8")[None]
     assert np.all(np.isfinite(model.predict(token_ids, verbose=0)))
     assert np.all(np.isfinite(model.predict(token_ids[:, :0], verbose=0)))

@@ -76,12 +76,10 @@ class MultiresCausalLM(Task):
 
     def __init__(self, backbone, **kwargs):
         vocabulary_size = getattr(backbone, "vocabulary_size", 2)
-        require(
-            vocabulary_size is not None and vocabulary_size >= 2,
-            "`backbone` must have a `vocabulary_size` of at least 2, for "
-            "padding and a token.",
-            f"backbone.vocabulary_size={vocabulary_size}",
-        )
+        expected = "`backbone` must have a `vocabulary_size` of at least 2."
+        received = f"backbone.vocabulary_size={vocabulary_size}"
+        # One for padding, and a token.
+        require((vocabulary_size or 0) >= 2, expected, received)
         super().__init__(backbone, vocabulary_size - 1, **kwargs)
         self._samplers = {}
         self._generators = {}

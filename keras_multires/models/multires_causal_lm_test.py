@@ -59,7 +59,7 @@ def test_padding_is_never_predicted_and_changes_no_prediction(model):
 
 
 @pytest.mark.parametrize("sizes", [[1] * 20, [1, 5, 1, 13]])
-def test_steps_are_those_of_the_whole_sequence(model, sizes):
+def test_steps_give_the_outputs_of_the_whole_sequence(model, sizes):
     token_ids = random_tokens()
     state, outputs = model.get_initial_state(2), []
     for chunk in np.split(token_ids, np.cumsum(sizes)[:-1], axis=1):
@@ -70,7 +70,7 @@ def test_steps_are_those_of_the_whole_sequence(model, sizes):
     )
 
 
-def test_a_language_is_learned_of_sequences_of_several_lengths():
+def test_training_on_sequences_of_several_lengths_learns_a_language():
     keras.utils.set_random_seed(0)
     model = language_model(vocabulary_size=7, length=12, **OPTIONS, dropout=0.0)
     model.compile(
@@ -104,7 +104,7 @@ def test_a_model_is_saved_and_loaded(model, tmp_path):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_excludes_padding_too(policy):
+def test_padding_is_never_predicted_in_half_precision(policy):
     model = language_model(
         vocabulary_size=300, length=20, **OPTIONS, dtype=policy
     )
@@ -119,7 +119,7 @@ def test_half_precision_excludes_padding_too(policy):
     assert (abs(other - logits) > 1e-3).any()
 
 
-def test_unknown_tokens_are_an_error(model):
+def test_unknown_tokens_are_refused(model):
     with pytest.raises(ValueError, match=r"`vocabulary_size` is 7.*to 9"):
         model.predict(np.full((2, 20), 9), verbose=0)
 
@@ -134,7 +134,7 @@ def test_unknown_tokens_are_an_error(model):
         ({"dropout": 1.0}, "`dropout`"),
     ],
 )
-def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
+def test_errors_name_the_bad_argument(arguments, problem):
     with pytest.raises(ValueError, match=problem):
         language_model(
             **{**OPTIONS, "length": 20, "vocabulary_size": 7, **arguments}

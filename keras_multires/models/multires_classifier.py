@@ -69,12 +69,9 @@ class MultiresClassifier(Task):
 
     def __init__(self, backbone, num_classes, preprocessing=None, **kwargs):
         num_classes = check_integer("num_classes", num_classes)
-        require(
-            preprocessing is None
-            or isinstance(preprocessing, keras.layers.Layer),
-            "`preprocessing` must be None or a Keras layer.",
-            preprocessing=preprocessing,
-        )
+        is_right = isinstance(preprocessing, (keras.layers.Layer, type(None)))
+        expected = "`preprocessing` must be None or a Keras layer."
+        require(is_right, expected, preprocessing=preprocessing)
         super().__init__(backbone, num_classes, **kwargs)
         self.num_classes = num_classes
         self.preprocessing = preprocessing

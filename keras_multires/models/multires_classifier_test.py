@@ -61,7 +61,7 @@ def test_logits_are_those_of_the_published_classifier(
     np.testing.assert_allclose(ops.convert_to_numpy(outputs), logits, atol=1e-4)
 
 
-def test_published_tokens_need_no_mask(published):
+def test_padding_tokens_give_the_published_logits_without_a_mask(published):
     model, inputs, _, logits = published
     outputs = ops.convert_to_numpy(model(inputs))
     np.testing.assert_allclose(outputs, logits, atol=1e-4)
@@ -99,7 +99,7 @@ def test_presets_have_the_published_number_of_parameters(preset):
     assert trainable == PARAMETERS[preset]
 
 
-def test_a_preset_takes_other_arguments():
+def test_a_preset_accepts_overriding_arguments():
     backbone = MultiresNet.from_preset(
         "scifar", load_weights=False, num_layers=1, hidden_dim=4
     )
@@ -195,7 +195,7 @@ def test_masks_of_earlier_layers_are_honoured():
     )
 
 
-def test_a_sequence_of_padding_alone_is_pooled_to_zeros():
+def test_a_sequence_of_only_padding_is_pooled_to_zeros():
     model = small_classifier(input_channels=None, vocabulary_size=5)
     logits = ops.convert_to_numpy(model(np.zeros((1, 16), "int32")))
     bias = ops.convert_to_numpy(model.head.bias)
@@ -255,7 +255,7 @@ def test_a_saved_model_gives_the_same_logits(options, tmp_path):
     np.testing.assert_array_equal(fresh.predict(inputs, verbose=0), expected)
 
 
-def test_the_seed_makes_two_runs_equal():
+def test_equal_seeds_give_equal_training_runs():
     runs = []
     for seed in (1, 1, 2):
         keras.utils.set_random_seed(seed)
@@ -269,7 +269,7 @@ def test_the_seed_makes_two_runs_equal():
     assert not np.array_equal(runs[0], runs[2])
 
 
-def test_head_starts_uniform_in_the_inverse_root_of_the_fan_in():
+def test_head_weights_start_uniform_within_one_over_root_fan_in():
     keras.utils.set_random_seed(0)
     head = small_classifier(num_classes=500, hidden_dim=16).head
     for weight in map(ops.convert_to_numpy, head.weights):
@@ -277,7 +277,7 @@ def test_head_starts_uniform_in_the_inverse_root_of_the_fan_in():
         assert abs(weight.mean()) < 0.2 / 4
 
 
-def test_length_sets_the_depth_and_other_lengths_run():
+def test_the_length_sets_the_depth_and_other_lengths_are_accepted():
     model = small_classifier(length=100, input_channels=None)
     for length in (7, 300):
         assert model.predict(sequences(length), verbose=0).shape == (5, 3)
@@ -297,18 +297,18 @@ def test_length_sets_the_depth_and_other_lengths_run():
         ({"wavelet": "db2", "kernel_size": 3}, "kernel_size=3"),
     ],
 )
-def test_bad_arguments_are_named(options, message):
+def test_errors_name_the_bad_argument(options, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
         small_classifier(**options)
 
 
-def test_inputs_of_another_rank_are_refused_as_they_came():
+def test_inputs_of_another_rank_are_refused():
     model = small_classifier(input_channels=None)
     with pytest.raises(ValueError, match=r"Received: input_shape=\(2, 5\)"):
         model(np.ones((2, 5)))
 
 
-def test_integers_of_numpy_are_integers():
+def test_numpy_integers_are_accepted_as_arguments():
     model = small_classifier(
         num_classes=np.int64(3),
         length=np.int64(16),
@@ -320,12 +320,12 @@ def test_integers_of_numpy_are_integers():
     assert model.predict(sequences(), verbose=0).shape == (5, 3)
 
 
-def test_a_changed_number_of_channels_is_refused():
+def test_inputs_with_another_number_of_channels_are_refused():
     with pytest.raises(ValueError, match="expected axis -1"):
         small_classifier()(np.ones((2, 16, 3)))
 
 
-def test_tensorflow_traces_a_step_once(monkeypatch):
+def test_tensorflow_traces_a_training_step_once(monkeypatch):
     if keras.backend.backend() != "tensorflow":
         return
     model = small_classifier(length=20)

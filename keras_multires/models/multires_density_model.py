@@ -8,7 +8,6 @@ from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_pixels
 from keras_multires._validation import check_positive
-from keras_multires._validation import check_seed
 from keras_multires._validation import check_tensor
 from keras_multires._validation import require
 from keras_multires.distributions import DiscretizedLogisticMixture
@@ -76,11 +75,11 @@ class MultiresDensityModel(Task):
     def __init__(self, backbone, num_mixtures=10, **kwargs):
         num_mixtures = check_integer("num_mixtures", num_mixtures)
         channels = getattr(backbone, "input_channels", 1)
-        require(
-            channels in (1, 3) and getattr(backbone, "length", 1) is not None,
-            "`backbone` must have a `length` and 1 or 3 `input_channels`.",
-            f"backbone.input_channels={channels!r}",
+        is_right = channels in (1, 3) and getattr(backbone, "length", 1)
+        expected = (
+            "`backbone` must have a `length` and 1 or 3 `input_channels`."
         )
+        require(is_right, expected, f"backbone.input_channels={channels!r}")
         num_outputs = num_parameters(channels, num_mixtures)
         super().__init__(backbone, num_outputs, **kwargs)
         self.num_mixtures = num_mixtures
@@ -144,7 +143,6 @@ class MultiresDensityModel(Task):
             ValueError: if an argument is out of its range or its shape.
         """
         num_samples = check_integer("num_samples", num_samples)
-        seed = check_seed("seed", seed)
         check_positive("temperature", temperature)
         prefix = self._check_prefix(prefix, num_samples)
         length, channels = self.backbone.built_shape[1:]
@@ -165,14 +163,14 @@ class MultiresDensityModel(Task):
         prefix = ops.convert_to_numpy(check_tensor("prefix", prefix))
         if prefix.ndim == 2:
             prefix = prefix[None].repeat(num_samples, axis=0)
-        require(
-            prefix.ndim == 3
-            and prefix.shape[::2] == (num_samples, channels)
-            and prefix.shape[1] <= length,
-            f"`prefix` must have the shape ({num_samples}, pixels, {channels}) "
-            f"or (pixels, {channels}), with at most {length} pixels.",
-            f"prefix.shape={prefix.shape}",
+        shape = prefix.shape
+        fits = len(shape) == 3 and shape[::2] == (num_samples, channels)
+        expected = (
+            f"({num_samples}, pixels, {channels}) or (pixels, {channels})"
         )
+        expected = f"`prefix` must have the shape {expected}, with at most "
+        expected += f"{length} pixels."
+        require(fits and shape[1] <= length, expected, f"prefix.shape={shape}")
         check_pixels("prefix", prefix)
         return ops.convert_to_tensor(prefix, dtype=dtype)
 

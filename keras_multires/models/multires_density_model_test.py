@@ -64,7 +64,7 @@ def test_the_preset_has_the_published_number_of_parameters():
     assert block.multires_layer.independent_skip
 
 
-def test_parameters_depend_on_earlier_pixels_alone(model):
+def test_parameters_depend_only_on_earlier_pixels(model):
     images = random_images(model)
     before = run(model, images)
     assert before.shape == (2, 20, model.compute_output_shape((2, 20, 1))[-1])
@@ -85,7 +85,7 @@ def test_building_again_keeps_the_weights(model):
 
 
 @pytest.mark.parametrize("padding", [(0, 6), (6, 0)])
-def test_padding_changes_nothing_on_either_side(model, padding):
+def test_padding_on_either_side_changes_no_valid_output(model, padding):
     images = random_images(model)
     padded = np.pad(images, [(0, 0), padding, (0, 0)], constant_values=np.nan)
     steps = slice(padding[0], padding[0] + 20)
@@ -98,7 +98,7 @@ def test_padding_changes_nothing_on_either_side(model, padding):
 
 
 @pytest.mark.parametrize("sizes", [[20], [1] * 20, [1, 5, 1, 13]])
-def test_steps_are_those_of_the_whole_image(model, sizes):
+def test_steps_give_the_outputs_of_the_whole_image(model, sizes):
     images = random_images(model)
     state = model.get_initial_state(2)
     outputs = []
@@ -112,7 +112,7 @@ def test_steps_are_those_of_the_whole_image(model, sizes):
     )
 
 
-def test_a_transition_given_or_not_changes_nothing(model):
+def test_a_given_transition_changes_no_output(model):
     backbone = model.backbone
     pixels = ops.convert_to_tensor(random_images(model)[:, :1])
     transition = backbone.transition()
@@ -126,7 +126,7 @@ def test_a_transition_given_or_not_changes_nothing(model):
     )
 
 
-def test_a_step_leaves_the_state_that_it_was_given(model):
+def test_a_step_does_not_change_the_given_state(model):
     state = model.get_initial_state(2)
     before = [run(ops.copy, leaf) for leaf in keras.tree.flatten(state)]
     model.step(random_images(model)[:, :1], state)
@@ -134,7 +134,7 @@ def test_a_step_leaves_the_state_that_it_was_given(model):
         np.testing.assert_array_equal(ops.convert_to_numpy(leaf), value)
 
 
-def test_generated_images_are_those_of_the_naive_loop(model):
+def test_generate_gives_the_images_of_the_naive_loop(model):
     """Pixel by pixel, the whole image each time, from the same noise."""
     from keras_multires.distributions import draw_noise
 
@@ -151,7 +151,7 @@ def test_generated_images_are_those_of_the_naive_loop(model):
     np.testing.assert_allclose(received, images, atol=1e-5)
 
 
-def test_a_prefix_is_continued(model):
+def test_generate_continues_a_prefix(model):
     whole = generate(model, 3, seed=1)
     assert whole.shape == (3, 20, model.backbone.input_channels)
     for num_given in (1, 2, 13, 20):
@@ -197,7 +197,7 @@ def test_samples_have_the_distribution_of_the_model():
 
 
 @pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
-def test_a_state_may_be_stored_in_another_precision(policy):
+def test_a_stream_continues_from_a_state_in_another_precision(policy):
     model = small_model(20, 1, dtype=policy)
     assert model.generate(1, seed=np.int64(0)).shape == (1, 20, 1)
     pixels = random_images(model)[:, :1]
@@ -216,7 +216,7 @@ def test_a_state_may_be_stored_in_another_precision(policy):
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 3), (3, 1, 1), (2, 0, 1), (2, 1)])
-def test_a_step_of_another_shape_is_an_error(shape):
+def test_step_refuses_bad_shapes_states_and_values(shape):
     model = small_model(20, 1)
     with pytest.raises(ValueError, match=r"`inputs`|`step`|`state`"):
         model.step(np.zeros(shape), model.get_initial_state(2))
@@ -226,7 +226,7 @@ def test_a_step_of_another_shape_is_an_error(shape):
         model.step(np.full((2, 3, 1), 9.0), model.get_initial_state(2))
 
 
-def test_seeds_and_new_weights_give_other_images(model):
+def test_generated_images_follow_the_seed_and_the_weights(model):
     first, again, other = (generate(model, 2, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -247,7 +247,7 @@ def test_a_model_is_saved_and_loaded(model, tmp_path):
     )
 
 
-def test_training_lowers_the_bits():
+def test_training_lowers_the_bits_per_dimension():
     from keras_multires.losses import BitsPerDimension
 
     keras.utils.set_random_seed(0)
@@ -260,7 +260,7 @@ def test_training_lowers_the_bits():
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision_generates(policy):
+def test_generate_works_in_half_precision(policy):
     model = small_model(6, 3, dtype=policy)
     prefix = random_images(model)[:, :2]
     images = generate(model, 2, seed=0, prefix=prefix)
@@ -300,7 +300,7 @@ def test_wrong_arguments_of_generate_are_named(arguments, problem):
         ({"hidden_dim": 0}, "`hidden_dim`"),
     ],
 )
-def test_a_wrong_argument_is_an_error_that_names_it(arguments, problem):
+def test_errors_name_the_bad_argument(arguments, problem):
     with pytest.raises(ValueError, match=problem):
         small_model(**arguments)
 
@@ -321,6 +321,6 @@ def test_pixels_out_of_range_are_refused_before_any_work(model, value):
             call()
 
 
-def test_inputs_of_other_channels_are_an_error(model):
+def test_inputs_with_another_number_of_channels_are_refused(model):
     with pytest.raises(ValueError, match="axis -1"):
         model(np.zeros((2, 20, 2)))

@@ -8,6 +8,7 @@ from keras import ops
 from keras_multires._precision import saturating_cast
 from keras_multires._validation import INT32_MAX
 from keras_multires._validation import INT64_MAX
+from keras_multires._validation import check_input_shape
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_token_ids
 from keras_multires._validation import require
@@ -90,12 +91,8 @@ class MultiresNet(HasPresets, MultiresModel):
         name=None,
         **block_options,
     ):
-        hidden_dim = check_integer(
-            "hidden_dim", hidden_dim, maximum=MAX_HIDDEN_DIM
-        )
-        num_layers = check_integer(
-            "num_layers", num_layers, maximum=MAX_NUM_LAYERS
-        )
+        hidden_dim = check_integer("hidden_dim", hidden_dim, 1, MAX_HIDDEN_DIM)
+        num_layers = check_integer("num_layers", num_layers, 1, MAX_NUM_LAYERS)
         sizes = {
             "length": length,
             "input_channels": input_channels,
@@ -105,12 +102,10 @@ class MultiresNet(HasPresets, MultiresModel):
             if value is not None:
                 maximum = INT64_MAX if size == "length" else INT32_MAX
                 sizes[size] = check_integer(size, value, maximum=maximum)
-        require(
-            input_channels is None or vocabulary_size is None,
-            "Only one of `input_channels` and `vocabulary_size` can be given.",
-            input_channels=input_channels,
-            vocabulary_size=vocabulary_size,
-        )
+        channels, tokens = "input_channels", "vocabulary_size"
+        kinds = {channels: input_channels, tokens: vocabulary_size}
+        expected = f"Only one of `{channels}` and `{tokens}` can be given."
+        require(None in kinds.values(), expected, **kinds)
         super().__init__(
             trainable=trainable,
             dtype=dtype,
@@ -140,20 +135,12 @@ class MultiresNet(HasPresets, MultiresModel):
 
     def check_input_shape(self, input_shape):
         """Raises a `ValueError` for a shape of inputs that cannot be built."""
-        channels = self.input_channels
-        expected = "(batch, length), since `vocabulary_size` is given"
-        fits = len(input_shape) == 2
         if self.vocabulary_size is None:
-            expected = "(batch, length, input_channels), with known channels"
-            fits = len(input_shape) == 3 and input_shape[2] is not None
-            if channels is not None:
-                expected = f"(batch, length, {channels})"
-                fits = fits and input_shape[2] == channels
-        require(
-            fits,
-            f"The inputs must have the shape {expected}.",
-            f"input_shape={tuple(input_shape)}",
-        )
+            return check_input_shape(input_shape, self.input_channels)
+        expected = "(batch, length), since `vocabulary_size` is given"
+        expected = f"The inputs must have the shape {expected}."
+        received = f"input_shape={tuple(input_shape)}"
+        return require(len(input_shape) == 2, expected, received)
 
     def check_inputs(self, inputs):
         """Raises a `ValueError` for token ids outside the vocabulary."""

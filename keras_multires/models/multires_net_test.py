@@ -181,7 +181,7 @@ def test_a_net_with_a_head_has_the_parameters_of_the_density_model():
     assert first + 47 * (second - first) + head == 38_391_908
 
 
-def test_encoders_start_as_stated():
+def test_initial_encoder_weights_follow_the_stated_distributions():
     keras.utils.set_random_seed(0)
     net = MultiresNet(5_000, 1, depth=1)
     net.build((None, 8, 4))
@@ -201,7 +201,7 @@ def test_encoders_start_as_stated():
     assert np.abs(weight).max() > 3
 
 
-def test_receptive_field_is_where_the_gradient_ends(gradients):
+def test_the_gradient_ends_where_the_receptive_field_ends(gradients):
     net = MultiresNet(2, 2, depth=2, kernel_size=3, algorithm="tree")
     net.build((1, 30, 1))
     assert net.receptive_field == 13
@@ -221,7 +221,7 @@ def test_receptive_field_is_where_the_gradient_ends(gradients):
         ({"normalization": None}, "normalization=None"),
     ],
 )
-def test_bad_arguments_are_named(options, message):
+def test_errors_name_the_bad_argument(options, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
         MultiresNet(**options_of(tokens=False) | options)
 
@@ -251,7 +251,7 @@ def test_step_refuses_the_state_of_another_net():
         net.step(random_inputs(tokens=False), net.get_initial_state(2)[:1])
 
 
-def test_a_state_may_be_overwritten():
+def test_steps_in_place_overwrite_the_state():
     model = MultiresNet(3, 2, depth=4)
     model.build((None, None, 2))
     inputs = np.random.default_rng(0).normal(size=(2, 9, 2)).astype("float32")
@@ -270,7 +270,7 @@ def test_a_state_may_be_overwritten():
     np.testing.assert_allclose(after, state[0]["history"], atol=1e-6)
 
 
-def test_a_state_of_another_precision_may_be_overwritten():
+def test_steps_in_place_accept_a_state_of_another_precision():
     model = MultiresNet(3, 2, depth=4)
     model.build((None, None, 2))
     inputs = np.ones((2, 1, 2), "float32")

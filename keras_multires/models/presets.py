@@ -8,6 +8,8 @@ Memory", ICML 2023, https://arxiv.org/abs/2305.01638, and the code published
 with it.
 """
 
+__all__ = ["BACKBONE_PRESETS", "CLASSIFIER_PRESETS", "DENSITY_PRESETS"]
+
 _SCIFAR = {
     "hidden_dim": 256,
     "num_layers": 10,

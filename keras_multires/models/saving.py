@@ -91,7 +91,8 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
             message lists the shapes that differ.
         OSError: if the file cannot be read.
     """
-    if not skip_mismatch and not kwargs and model.built:
+    is_whole = not skip_mismatch and not kwargs and model.built
+    if is_whole and _is_local(filepath, ".weights.h5"):
         _check_weights_file(model, filepath)
     variables = list(model.variables)
     if getattr(model, "optimizer", None) is not None:
@@ -137,8 +138,6 @@ def _portable_compile_config(model):
 
 
 def _check_weights_file(model, filepath):
-    if not _is_local(filepath, ".weights.h5"):
-        return
     received = _weight_shapes(filepath)
     expected = _weight_shapes(_weights_content(model))
     differences = [
@@ -147,13 +146,13 @@ def _check_weights_file(model, filepath):
         for name in sorted(received.keys() | expected.keys())
         if received.get(name) != expected.get(name)
     ]
-    more = len(differences) - len(differences[:4])
-    require(
-        not differences,
+    shown, more = differences[:4], len(differences) - 4
+    shown += [f"and {more} more"] if more > 0 else []
+    expected = (
         "The weights in `filepath` do not fit the model. Their shapes are "
-        f"{'; '.join(differences[:4])}{f'; and {more} more' if more else ''}.",
-        filepath=str(filepath),
     )
+    expected += f"{'; '.join(shown)}."
+    require(not differences, expected, filepath=str(filepath))
 
 
 def _weights_content(model):

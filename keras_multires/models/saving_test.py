@@ -97,7 +97,7 @@ def test_an_interrupted_load_leaves_the_model_as_it_was(
     assert_equal_values(values(model), before)
 
 
-def test_a_user_may_take_the_weights_that_fit(model, path):
+def test_skip_mismatch_loads_the_weights_that_fit(model, path):
     other = classifier(1, depth=2)
     other.save_weights(path)
     model = classifier(0)

@@ -29,11 +29,9 @@ class Task(HasPresets, MultiresModel):
     def __init__(
         self, backbone, num_outputs, trainable=True, dtype=None, name=None
     ):
-        require(
-            isinstance(backbone, MultiresNet),
-            "`backbone` must be a `MultiresNet`.",
-            backbone=backbone,
-        )
+        is_backbone = isinstance(backbone, MultiresNet)
+        expected = "`backbone` must be a `MultiresNet`."
+        require(is_backbone, expected, backbone=backbone)
         super().__init__(
             trainable=trainable,
             dtype=backbone.dtype_policy if dtype is None else dtype,

@@ -9,6 +9,8 @@ from keras_multires.ops import filter_bank
 from keras_multires.ops.causal_conv import convolve
 from keras_multires.ops.tree import Tree
 
+_AXES = ("batch", "length", "channels")  # of the inputs
+
 
 def analysis(inputs, scaling_filter, wavelet_filter, depth):
     """Undecimated causal wavelet transform, level by level.
@@ -78,8 +80,7 @@ def tree_readout(inputs, scaling_filter, wavelet_filter, memory_weights, tree):
         ValueError: if the arguments do not fit each other.
     """
     tensors = _check_bank(inputs, scaling_filter, wavelet_filter)
-    _check_tree(tree, tensors[1])
-    weights = _check_memory_weights(memory_weights, tree, tensors[1])
+    weights = _check_readout(memory_weights, tree, tensors[1])
     return filter_bank.tree_readout(*tensors, weights, tree)
 
 
@@ -106,8 +107,7 @@ def synthesis(scaling_filter, wavelet_filter, memory_weights, tree, length):
     """
     length = check_integer("length", length)
     filters = _check_filters(scaling_filter, wavelet_filter)
-    _check_tree(tree, filters[0])
-    weights = _check_memory_weights(memory_weights, tree, filters[0])
+    weights = _check_readout(memory_weights, tree, filters[0])
     return filter_bank.synthesis(*filters, weights, tree, length)
 
 
@@ -130,69 +130,47 @@ def causal_conv(inputs, kernel):
         ValueError: if the tensors have another shape or dtype, or do not fit
             each other.
     """
-    inputs, dtype = _check_inputs(inputs)
-    require(
-        dtype in ("float32", "float64") and inputs.shape[1],
-        "`inputs` must be float32 or float64, of a known length of at least 1.",
-        f"inputs.shape={tuple(inputs.shape)}, of dtype {dtype}",
-    )
-    channels = inputs.shape[2]
+    inputs = check_tensor("inputs", inputs, _AXES, "float")
+    dtype = standardize_dtype(inputs.dtype)
+    length, channels = inputs.shape[1:]
+    is_right = dtype in ("float32", "float64") and length
+    expected = "float32 or float64, of a known length of at least 1"
+    shape = f"inputs.shape={tuple(inputs.shape)}"
+    received = f"{shape}, of dtype {dtype}"
+    require(is_right, f"`inputs` must be {expected}.", received)
     kernel = check_tensor("kernel", kernel, ("taps", channels), dtype, "inputs")
-    shapes = tuple(kernel.shape), tuple(inputs.shape)
-    require(
-        1 <= kernel.shape[0] <= inputs.shape[1],
-        "`kernel` must have at least one tap, and at most as many as `inputs` "
-        "have steps.",
-        f"kernel.shape={shapes[0]}, inputs.shape={shapes[1]}",
-    )
+    fits = 1 <= kernel.shape[0] <= length
+    expected = "at least one tap, and at most as many as `inputs` have steps"
+    received = f"kernel.shape={tuple(kernel.shape)}, {shape}"
+    require(fits, f"`kernel` must have {expected}.", received)
     return convolve(inputs, kernel)
 
 
-def _check_inputs(inputs):
-    axes = ("batch", "length", "channels")
-    inputs = check_tensor("inputs", inputs, axes, "float")
-    return inputs, standardize_dtype(inputs.dtype)
+def _check_bank(inputs, first, second):
+    inputs = check_tensor("inputs", inputs, _AXES, "float")
+    fits = inputs.shape[-1], standardize_dtype(inputs.dtype), "inputs"
+    return inputs, *_check_filters(first, second, *fits)
 
 
-def _check_bank(inputs, scaling_filter, wavelet_filter):
-    inputs, dtype = _check_inputs(inputs)
-    return inputs, *_check_filters(
-        scaling_filter, wavelet_filter, inputs.shape[-1], dtype, "inputs"
-    )
-
-
-def _check_filters(
-    scaling_filter,
-    wavelet_filter,
-    channels="channels",
-    dtype="float",
-    fits=None,
-):
-    axes = ("kernel_size", channels)
-    first = check_tensor("scaling_filter", scaling_filter, axes, dtype, fits)
+def _check_filters(first, second, size="channels", dtype="float", fits=None):
+    axes = ("kernel_size", size)
+    first = check_tensor("scaling_filter", first, axes, dtype, fits)
     axes, dtype = tuple(first.shape), standardize_dtype(first.dtype)
-    require(
-        axes[0] >= 2,
-        "`scaling_filter` must have at least 2 taps.",
-        f"scaling_filter.shape={axes}",
-    )
-    fits = "scaling_filter"
-    second = check_tensor("wavelet_filter", wavelet_filter, axes, dtype, fits)
-    return first, second
+    expected = "`scaling_filter` must have at least 2 taps."
+    require(axes[0] >= 2, expected, f"scaling_filter.shape={axes}")
+    fits = axes, dtype, "scaling_filter"
+    return first, check_tensor("wavelet_filter", second, *fits)
 
 
 def _check_tree(tree, scaling_filter):
     taps = scaling_filter.shape[0]
-    require(
-        isinstance(tree, Tree) and tree.kernel_size == taps,
-        f"`tree` must be a `Tree` of kernel_size={taps}, to fit "
-        "`scaling_filter`.",
-        tree=tree,
-    )
+    is_right = isinstance(tree, Tree) and tree.kernel_size == taps
+    expected = f"a `Tree` of kernel_size={taps}, to fit `scaling_filter`"
+    require(is_right, f"`tree` must be {expected}.", tree=tree)
 
 
-def _check_memory_weights(memory_weights, tree, scaling_filter):
+def _check_readout(memory_weights, tree, scaling_filter):
+    _check_tree(tree, scaling_filter)
     axes = (tree.memory_size, scaling_filter.shape[1])
-    dtype = standardize_dtype(scaling_filter.dtype)
-    fits = "tree` and `scaling_filter"
-    return check_tensor("memory_weights", memory_weights, axes, dtype, fits)
+    fits = standardize_dtype(scaling_filter.dtype), "tree` and `scaling_filter"
+    return check_tensor("memory_weights", memory_weights, axes, *fits)

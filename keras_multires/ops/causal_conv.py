@@ -12,6 +12,8 @@ from keras import ops
 
 from keras_multires import backend
 
+__all__ = ["convolve"]
+
 
 def convolve(inputs, kernel):
     """Causal depthwise convolution; see `keras_multires.ops.causal_conv`."""

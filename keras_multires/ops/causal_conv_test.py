@@ -101,7 +101,7 @@ def stored_for_gradient(inputs, kernel):
 
 
 @pytest.mark.parametrize("taps", [0, 6, 11])
-def test_as_many_taps_as_steps_are_the_most(taps):
+def test_kernels_without_taps_or_longer_than_the_inputs_are_refused(taps):
     with pytest.raises(ValueError, match="at most as many"):
         causal_conv(
             np.ones((2, 5, 3), "float32"), np.ones((taps, 3), "float32")

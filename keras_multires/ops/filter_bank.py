@@ -28,6 +28,15 @@ from keras import ops
 
 from keras_multires._validation import INT32_MAX
 
+__all__ = [
+    "analysis",
+    "memory",
+    "past_of_sequence",
+    "synthesis",
+    "tree_readout",
+    "weighted_sum",
+]
+
 
 def past_of_sequence(signal, look_back):
     """The past of a whole sequence, one tensor for each lag.

@@ -100,7 +100,7 @@ def test_kernel_is_the_inverse_transform_of_pywavelets(name):
 @pytest.mark.parametrize(
     ("memory", "memory_size"), [("fading", None), ("uniform", 9)]
 )
-def test_memory_is_that_of_the_definition(memory, memory_size):
+def test_the_memory_follows_the_definition(memory, memory_size):
     kernel_size, depth, length = 3, 3, 20
     rng = np.random.default_rng(2)
     signal = rng.normal(size=length)
@@ -128,7 +128,7 @@ def test_memory_is_that_of_the_definition(memory, memory_size):
 
 
 @pytest.mark.parametrize("memory_size", [1, 4, 12])
-def test_readout_is_the_weighted_memory(memory_size):
+def test_the_readout_is_the_weighted_sum_of_the_memory(memory_size):
     rng = np.random.default_rng(3)
     tree = Tree.of(3, 3, "uniform", memory_size)
     inputs, *filters, weights = (

@@ -16,6 +16,8 @@ from keras import ops
 from keras_multires import backend
 from keras_multires.ops.filter_bank import tree_readout
 
+__all__ = ["chunk", "initial_state", "step", "transition_matrices"]
+
 
 def initial_state(batch_size, channels, tree, dtype):
     """State before the first time step: a past of zeros.

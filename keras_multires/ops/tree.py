@@ -27,6 +27,8 @@ from keras_multires._validation import check_integer
 from keras_multires._validation import is_integer
 from keras_multires._validation import require
 
+__all__ = ["Tree", "default_depth"]
+
 MEMORIES = ("fading", "uniform")
 
 
@@ -94,18 +96,16 @@ class Tree:
         kernel_size = check_integer("kernel_size", self.kernel_size, 2)
         counts = self.counts
         is_list = isinstance(counts, (tuple, list))
-        require(
-            is_list
-            and 1 <= len(counts) <= _max_depth(kernel_size)
-            and all(map(is_integer, counts))
-            and all(
-                0 <= count <= _dependencies(kernel_size, level)
-                for level, count in enumerate(counts)
-            ),
-            "`counts` must be a tuple of integers, for each level from the "
-            "coarsest on, as `Tree.of` gives them.",
-            counts=counts,
+        are_right = is_list and 1 <= len(counts) <= _max_depth(kernel_size)
+        are_right = are_right and all(
+            is_integer(count)
+            and 0 <= count <= _dependencies(kernel_size, level)
+            for level, count in enumerate(counts)
         )
+        expected = (
+            "`counts` must be a tuple of integers, as `Tree.of` gives it."
+        )
+        require(are_right, expected, counts=counts)
         object.__setattr__(self, "kernel_size", kernel_size)
         object.__setattr__(self, "counts", tuple(map(int, counts)))
 
@@ -132,31 +132,20 @@ class Tree:
         kernel_size = check_integer("kernel_size", kernel_size, 2)
         depth = check_integer("depth", depth)
         deepest = _max_depth(kernel_size)
-        require(
-            depth <= deepest,
-            f"`depth` must be at most {deepest} for kernel_size={kernel_size}: "
-            "a deeper tree would look back by more than 2**63 - 1 time steps, "
-            "which an int64 cannot count.",
-            depth=depth,
-        )
+        expected = f"at most {deepest} for kernel_size={kernel_size}, so that "
+        expected += "an int64 can count the time steps that the tree looks back"
+        require(depth <= deepest, f"`depth` must be {expected}.", depth=depth)
         memory_size = check_memory(memory, memory_size)
         if memory == "fading":
-            require(
-                memory_size in (None, depth + 1),
-                "`memory_size` of the 'fading' memory must be None or "
-                f"`depth + 1`, which is {depth + 1} here.",
-                memory_size=memory_size,
-            )
-            return cls(kernel_size, (1,) * depth)
-        sizes = [_dependencies(kernel_size, level) for level in range(depth)]
-        require(
-            memory_size <= 1 + sum(sizes),
-            f"`memory_size` must be at most {1 + sum(sizes)}, the number of "
-            f"coefficients in a tree of kernel_size={kernel_size} and "
-            f"depth={depth}.",
-            memory_size=memory_size,
-        )
-        counts, left = [], memory_size - 1
+            sizes, allowed = [1] * depth, (None, depth + 1)
+            expected = f"None or `depth + 1`, which is {depth + 1} here"
+        else:
+            sizes = [_dependencies(kernel_size, j) for j in range(depth)]
+            allowed = range(1, 2 + sum(sizes))
+            expected = f"at most {1 + sum(sizes)}, the coefficients of the tree"
+        expected = f"`memory_size` for memory={memory!r} must be {expected}."
+        require(memory_size in allowed, expected, memory_size=memory_size)
+        counts, left = [], depth if memory_size is None else memory_size - 1
         for size in sizes:
             counts.append(min(left, size))
             left -= counts[-1]
@@ -280,11 +269,9 @@ def check_memory(memory, memory_size):
         ValueError: if an argument is out of its range.
     """
     check_choice("memory", memory, MEMORIES)
-    require(
-        memory == "fading" or memory_size is not None,
-        "`memory_size` must be given for memory='uniform'.",
-        memory_size=memory_size,
-    )
+    is_given = memory == "fading" or memory_size is not None
+    expected = "`memory_size` must be given for memory='uniform'."
+    require(is_given, expected, memory_size=memory_size)
     if memory_size is None:
         return None
     return check_integer("memory_size", memory_size)

@@ -57,9 +57,7 @@ def test_fading_memory_holds_one_coefficient_of_each_level():
 @pytest.mark.parametrize(
     ("kernel_size", "deepest"), [(2, 63), (3, 62), (4, 61), (2**31 - 1, 32)]
 )
-def test_a_tree_looks_back_no_further_than_an_int64_counts(
-    kernel_size, deepest
-):
+def test_the_look_back_of_a_tree_fits_into_an_int64(kernel_size, deepest):
     look_back = Tree.of(kernel_size, deepest).receptive_field - 1
     assert look_back <= 2**63 - 1 < 2 * look_back + kernel_size - 1
     with pytest.raises(ValueError, match=f"`depth` .*at most {deepest}"):
@@ -80,7 +78,7 @@ def test_a_tree_looks_back_no_further_than_an_int64_counts(
         ((2, 3, "uniform", 9), "memory_size=9"),
     ],
 )
-def test_bad_arguments_are_named(arguments, message):
+def test_errors_name_the_bad_argument(arguments, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
         Tree.of(*arguments)
 
@@ -117,7 +115,7 @@ def test_levels_share_the_memory_weights_coarse_to_fine(tree):
 
 
 @pytest.mark.parametrize("tree", TREES)
-def test_look_backs_are_all_that_the_definition_looks_back_at(tree):
+def test_look_backs_cover_the_lags_of_the_definition(tree):
     expected = []
     for number, count in enumerate(reversed(tree.counts), 1):
         taps = range(1, tree.kernel_size)
@@ -143,7 +141,7 @@ def test_rings_lie_side_by_side_in_the_history(tree):
     assert np.all((slots >= start) & (slots < start + size))
 
 
-def test_equal_trees_are_one_key():
+def test_equal_trees_are_equal_dictionary_keys():
     tree, same = Tree.of(2, 5), Tree(np.int64(2), [1] * 5)
     assert tree == same
     assert len({tree, same, copy.deepcopy(tree)}) == 1

@@ -85,17 +85,16 @@ def _class_arrays(targets, predictions):
     targets = _class_array("targets", targets)
     predictions = _class_array("predictions", predictions)
     have_one_shape = targets.shape == predictions.shape == (targets.size,)
-    require(
-        have_one_shape and targets.size,
-        "`targets` and `predictions` must have the same shape (n,), n at least "
-        "1.",
-        f"targets.shape={targets.shape}, predictions.shape={predictions.shape}",
-    )
-    require(
-        (targets.dtype.kind == "U") == (predictions.dtype.kind == "U"),
-        "`targets` and `predictions` must both be integers, or both strings.",
-        f"targets.dtype={targets.dtype}, predictions.dtype={predictions.dtype}",
-    )
+    both = "`targets` and `predictions` must"
+    expected = f"{both} have the same shape (n,), n at least 1."
+    received = f"targets.shape={targets.shape}"
+    received += f", predictions.shape={predictions.shape}"
+    require(have_one_shape and targets.size, expected, received)
+    kinds = {array.dtype.kind == "U" for array in (targets, predictions)}
+    expected = f"{both} both be integers, or both strings."
+    received = f"targets.dtype={targets.dtype}"
+    received += f", predictions.dtype={predictions.dtype}"
+    require(len(kinds) == 1, expected, received)
     return targets, predictions
 
 

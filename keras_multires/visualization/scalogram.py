@@ -70,7 +70,9 @@ def plot_scalogram(
     """
     check_layer(layer, MultiresConv, MultiresLayer)
     inputs = _input_array(inputs, layer.scaling_filter.shape[1])
-    _check_channel(channel, inputs.shape[1])
+    channels = inputs.shape[1]
+    expected = f"`channel` must be an integer from 0 to {channels - 1}."
+    require(is_channel(channel, channels), expected, channel=channel)
     trace_label = _trace_label(trace_label, trace, channel)
     trace = _trace_array(trace, inputs, channel)
     if sampling_rate is not None:
@@ -114,11 +116,6 @@ def _input_array(inputs, channels):
     )
     require(fit, expected, f"inputs.shape={inputs.shape}")
     return inputs
-
-
-def _check_channel(channel, channels):
-    expected = f"`channel` must be an integer from 0 to {channels - 1}."
-    require(is_channel(channel, channels), expected, channel=channel)
 
 
 def _trace_label(trace_label, trace, channel):

@@ -126,9 +126,8 @@ def load_data(
     """
     directory = check_path("directory", directory).resolve()
     check_choice("task", task, TASKS)
-    sampling_rate = check_choice(
-        "sampling_rate", sampling_rate, tables.SAMPLING_RATES
-    )
+    rates = tables.SAMPLING_RATES
+    sampling_rate = check_choice("sampling_rate", sampling_rate, rates)
     standardize = check_boolean("standardize", standardize)
     download = check_boolean("download", download)
     if cache_dir is not None:

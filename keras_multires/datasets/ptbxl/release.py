@@ -14,6 +14,7 @@ from keras_multires._validation import check_path
 from keras_multires._validation import check_url
 from keras_multires._validation import check_verbose
 from keras_multires.datasets._checks import check_free_space
+from keras_multires.datasets._checks import require_whole
 from keras_multires.datasets._download import fetch
 from keras_multires.datasets.ptbxl.tables import DATABASE
 from keras_multires.datasets.ptbxl.tables import STATEMENTS
@@ -147,7 +148,7 @@ def _unpack(archive, url, checksums, folder, verbose):
             for name, member in members.items():
                 found = _extract(source, member, folder / name)
                 problem = f"{name} does not have its SHA-256 checksum"
-                _require_archive(found == checksums[name], problem)
+                require_whole(found == checksums[name], problem)
                 progress.add(1)
     except BaseException as error:
         shutil.rmtree(folder)
@@ -169,17 +170,11 @@ def _unpack(archive, url, checksums, folder, verbose):
             raise
 
 
-def _require_archive(condition, problem):
-    """Raises an error of a damaged archive unless a condition holds."""
-    if not condition:
-        raise zipfile.BadZipFile(problem)
-
-
 def _find_members(source, checksums):
     """The listed members of an archive, as a dict by names in the list."""
     members = {member.filename: member for member in source.infolist()}
     for name in members:
-        _require_archive(_is_inside(name), f"the path {name!r} leads elsewhere")
+        require_whole(_is_inside(name), f"the path {name!r} leads elsewhere")
     # The archive holds the release in a folder.
     folders = [
         name.removesuffix(DATABASE)
@@ -188,7 +183,7 @@ def _find_members(source, checksums):
     ]
     folder = min(folders, key=len, default="")
     for name in checksums:
-        _require_archive(folder + name in members, f"{name} is missing in it")
+        require_whole(folder + name in members, f"{name} is missing in it")
     return {name: members[folder + name] for name in checksums}
 
 

@@ -13,6 +13,7 @@ from keras_multires._validation import check_positive
 from keras_multires._validation import require
 from keras_multires.datasets import _cache
 from keras_multires.datasets._checks import check_files
+from keras_multires.datasets._checks import require_whole
 from keras_multires.datasets.ptbxl.tables import PARTS
 from keras_multires.datasets.ptbxl.tables import REMEDY
 from keras_multires.datasets.ptbxl.tables import require_valid
@@ -138,11 +139,9 @@ def standardize_parts(signals):
     mean = np.mean([record.mean(dtype="float64") for record in train])
     squares = (np.square(record.astype("float64") - mean) for record in train)
     deviation = np.sqrt(np.mean([square.mean() for square in squares]))
-    if not deviation > 0:
-        raise ValueError(
-            "The training set cannot be standardised: all its samples are "
-            "equal. Pass standardize=False."
-        )
+    problem = "The training set cannot be standardised: all its samples are "
+    problem += "equal. Pass standardize=False."
+    require_whole(deviation > 0, problem)
     for part in PARTS:
         signals[part] -= mean.astype("float32")
         signals[part] /= deviation.astype("float32")

@@ -15,7 +15,6 @@ import numpy as np
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_path
 from keras_multires.datasets._checks import check_files
-from keras_multires.datasets._checks import check_folder
 from keras_multires.datasets._checks import require_content
 
 __all__ = [
@@ -118,7 +117,6 @@ def label_names(task, directory):
 
 def check_release(directory):
     """Accepts a folder that has the two tables of the release."""
-    check_folder(directory, _DIRECTORY_REMEDY)
     tables = (directory / DATABASE, directory / STATEMENTS)
     check_files(tables, _DIRECTORY_REMEDY)
 
