@@ -12,95 +12,95 @@ picture of them (`overview.png`).
 """
 
 import click
-from command_line import Preset
-from command_line import training_options
+import experiment  # before Keras, whose backend it chooses
+import keras
 
-PRESETS = {
-    "small": Preset(
-        model={"hidden_dim": 64, "num_layers": 3},
-        learning_rate=0.02,
-        weight_decay=0.01,
-        epochs=20,
-        batch_size=64,
-    ),
-    "smoke": Preset(
-        model={"hidden_dim": 8, "num_layers": 2},
-        learning_rate=0.02,
-        weight_decay=0.01,
-        epochs=2,
-        batch_size=64,
-    ),
+from keras_multires import visualization
+from keras_multires.datasets import digits
+from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresNet
+
+SMALL = {
+    "model": {"hidden_dim": 64, "num_layers": 3},
+    "learning_rate": 0.02,
+    "weight_decay": 0.01,
+    "epochs": 20,
+    "batch_size": 64,
 }
+# For the tests.
+SMOKE = {**SMALL, "model": {"hidden_dim": 8, "num_layers": 2}, "epochs": 2}
+PRESETS = {"small": SMALL, "smoke": SMOKE}
 
 
 @click.command()
-@training_options("runs/digits", PRESETS)
+@experiment.training_options("runs/digits", PRESETS)
 def main(options):
     """Train a classifier of handwritten digits, read pixel by pixel."""
-    from experiment import SingleLabel
-    from experiment import train_and_test
-    from training import Run
+    preset = options.preset
+    run = experiment.Run("digits", options)
 
-    from keras_multires.datasets import digits
+    # Pixels `(n, 64, 1)`, 0 to 16, and digits `(n,)`.
+    parts = training, validation, test = digits.load_data()
 
-    run = Run("digits", options)
-    with run.scope():
-        model = build_model(options.preset.model)
-    model, log, results, figure = train_and_test(
-        run,
-        SingleLabel([str(digit) for digit in range(10)]),
-        model,
-        build_baseline(),
-        digits.load_data(),
-    )
-    run.finish(
-        model,
-        log,
-        "the digits of scikit-learn",
-        results,
-        {"overview.png": figure},
-    )
+    with run.scope():  # all devices
+        # The model takes the pixels as they are and scales them to [-1, 1].
+        rescaling = keras.layers.Rescaling(1 / 8, offset=-1)
+        backbone = MultiresNet(
+            **preset.model,
+            length=64,
+            input_channels=1,
+            independent_skip=True,
+            normalization="batch",
+            dropout=0.1,
+        )
+        model = MultiresClassifier(backbone, 10, preprocessing=rescaling)
+        steps_per_epoch = -(-len(training[0]) // preset.batch_size)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(
+            optimizer=keras.optimizers.AdamW(
+                keras.optimizers.schedules.CosineDecay(
+                    preset.learning_rate, preset.epochs * steps_per_epoch
+                ),
+                weight_decay=preset.weight_decay,
+                epsilon=1e-8,
+            ),
+            loss=loss,
+            metrics=["accuracy"],
+            jit_compile=options.jit_compile,
+        )
+        model.fit(
+            *training,
+            batch_size=preset.batch_size,
+            epochs=preset.epochs,
+            validation_data=validation,
+            # They write the log, the best model and a backup to resume from.
+            callbacks=run.start(model, parts, "val_accuracy", "max"),
+            verbose=run.verbose,
+        )
+    log = run.end_training()
 
+    # A model that is linear in the pixels, to compare with.
+    features = [rescaling, keras.layers.Flatten()]
+    linear = experiment.fit_linear(features, 10, training, validation, loss)
 
-def build_model(settings):
-    """A model from pixels `(batch, 64, 1)`, 0 to 16, to logits `(batch, 10)`.
+    # The model of the best epoch.
+    model = keras.models.load_model(run.model_path)
+    inputs, targets = test
+    predicted = model.predict(inputs, verbose=0).argmax(axis=-1)
+    accuracy = (predicted == targets).mean()
+    linear_predicted = linear.predict(inputs, verbose=0).argmax(axis=-1)
+    results = {
+        "test_accuracy": accuracy,
+        "baseline": "linear_in_the_pixels",
+        "baseline_test_accuracy": (linear_predicted == targets).mean(),
+    }
 
-    Args:
-        settings: Dict of arguments of `MultiresClassifier`.
-    """
-    import keras
-
-    from keras_multires.models import MultiresClassifier
-
-    pixels, scaled = _inputs()
-    classifier = MultiresClassifier(
-        num_classes=10,
-        length=64,
-        input_channels=1,
-        independent_skip=True,
-        normalization="batch",
-        dropout=0.1,
-        **settings,
-        name="classifier",
-    )
-    return keras.Model(pixels, classifier(scaled))
-
-
-def build_baseline():
-    """A model that is linear in the pixels."""
-    import keras
-
-    pixels, scaled = _inputs()
-    flat = keras.layers.Flatten()(scaled)
-    logits = keras.layers.Dense(10, dtype="float32")(flat)
-    return keras.Model(pixels, logits, name="linear_in_the_pixels")
-
-
-def _inputs():
-    import keras
-
-    pixels = keras.Input((64, 1), name="pixels")
-    return pixels, keras.layers.Rescaling(1 / 8, offset=-1)(pixels)
+    figure, axes = experiment.draw_training(model, log, "accuracy")
+    names = [str(digit) for digit in range(10)]
+    visualization.plot_confusion_matrix(targets, predicted, names, ax=axes)
+    axes.set_title(f"Test set, accuracy {accuracy:.1%}")
+    figures = {"overview.png": figure}
+    run.finish(model, "the digits of scikit-learn", results, figures)
 
 
 if __name__ == "__main__":

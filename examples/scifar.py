@@ -13,150 +13,107 @@ folder of images, `train/<class>/*.png` and `test/<class>/*.png`:
 """
 
 import click
-from command_line import Preset
-from command_line import prediction_options
-from command_line import training_options
-from command_line import usage_errors
+import experiment  # before Keras, whose backend it chooses
+import keras
+from experiment import images
 
-PRESETS = {
-    "paper": Preset(
-        model={},
-        learning_rate=0.0045,
-        weight_decay=0.01,
-        epochs=250,
-        batch_size=50,
-    ),
-    "small": Preset(
-        model={"hidden_dim": 32, "num_layers": 4, "dropout": 0.0},
-        learning_rate=0.01,
-        weight_decay=0.01,
-        epochs=3,
-        warmup_epochs=0.1,
-        batch_size=25,
-    ),
-    "smoke": Preset(
-        model={"hidden_dim": 8, "num_layers": 2},
-        learning_rate=0.0045,
-        weight_decay=0.01,
-        epochs=2,
-        batch_size=10,
-    ),
+from keras_multires import visualization
+from keras_multires.datasets import scifar
+from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresNet
+
+PAPER = {
+    "model": {"hidden_dim": 256, "num_layers": 10, "dropout": 0.25},
+    "learning_rate": 0.0045,
+    "weight_decay": 0.01,
+    "warmup_epochs": 0,
+    "epochs": 250,
+    "batch_size": 50,
 }
+SMALL = {
+    "model": {"hidden_dim": 32, "num_layers": 4, "dropout": 0.0},
+    "learning_rate": 0.01,
+    "weight_decay": 0.01,
+    "warmup_epochs": 0.1,
+    "epochs": 3,
+    "batch_size": 25,
+}
+# For the tests.
+TINY = {"hidden_dim": 8, "num_layers": 2, "dropout": 0.25}
+SMOKE = {**PAPER, "model": TINY, "epochs": 2, "batch_size": 10}
+PRESETS = {"paper": PAPER, "small": SMALL, "smoke": SMOKE}
 
 
 @click.command()
-@training_options(
-    "runs/scifar",
-    PRESETS,
-    data="Folder of the original batches, or of images."
-    "  [default: they are downloaded]",
+@experiment.training_options("runs/scifar", PRESETS)
+@experiment.data_dir_option(
+    "Folder of the original batches, or of images.  [default: download them]"
 )
-@prediction_options("IMAGE", "File of an image of 32 x 32 pixels")
-def main(options, model, predict):
+@experiment.prediction_options("IMAGE", "File of an image of 32 x 32 pixels")
+def main(options):
     """Train a classifier of CIFAR-10's images, or predict with one."""
-    if predict:
-        show_predictions(model, predict)
-    else:
-        train(options)
+    if options.predict:
+        return images.predict(options.model, options.predict)
+    preset = options.preset
+    run = experiment.Run("scifar", options)
 
+    with experiment.usage_errors("--data-dir"):
+        # Bytes `(n, 1024, 3)` and classes `(n,)`.
+        parts = training, validation, test = scifar.load_data(options.data_dir)
 
-def train(options):
-    from experiment import SingleLabel
-    from experiment import train_and_test
-    from training import Run
+    with run.scope():  # all devices
+        # The model takes bytes, and normalises them itself.
+        normalization = keras.layers.Normalization(
+            mean=[255 * mean for mean in scifar.MEAN],
+            variance=[(255 * deviation) ** 2 for deviation in scifar.DEVIATION],
+        )
+        backbone = MultiresNet(**preset.model, length=1024, input_channels=3)
+        model = MultiresClassifier(backbone, 10, preprocessing=normalization)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(
+            optimizer=keras.optimizers.AdamW(
+                experiment.warmup_then_cosine(preset, len(training[0])),
+                weight_decay=preset.weight_decay,
+                epsilon=1e-8,
+            ),
+            loss=loss,
+            metrics=["accuracy"],
+            jit_compile=options.jit_compile,
+        )
+        model.fit(
+            *training,
+            batch_size=preset.batch_size,
+            epochs=preset.epochs,
+            validation_data=validation,
+            # They write the log, the best model and a backup to resume from.
+            callbacks=run.start(model, parts, "val_accuracy", "max"),
+            verbose=run.verbose,
+        )
+    log = run.end_training()
 
-    from keras_multires.datasets import scifar
+    # A model that is linear in the pixels, to compare with.
+    features = [normalization, keras.layers.Flatten()]
+    linear = experiment.fit_linear(features, 10, training, validation, loss)
 
-    run = Run("scifar", options)
-    with usage_errors("--data-dir" if options.data_dir else "data set"):
-        parts, source = load_data(options.data_dir)
-    with run.scope():
-        model = build_model(options.preset.model)
-    model, log, results, figure = train_and_test(
-        run,
-        SingleLabel(scifar.CLASS_NAMES),
-        model,
-        build_baseline(),
-        parts,
+    # The model of the best epoch.
+    model = keras.models.load_model(run.model_path)
+    inputs, targets = test
+    predicted = model.predict(inputs, verbose=0).argmax(axis=-1)
+    accuracy = (predicted == targets).mean()
+    linear_predicted = linear.predict(inputs, verbose=0).argmax(axis=-1)
+    results = {
+        "test_accuracy": accuracy,
+        "baseline": "linear_in_the_pixels",
+        "baseline_test_accuracy": (linear_predicted == targets).mean(),
+    }
+
+    figure, axes = experiment.draw_training(model, log, "accuracy")
+    visualization.plot_confusion_matrix(
+        targets, predicted, scifar.CLASS_NAMES, ax=axes
     )
-    run.finish(model, log, source, results, {"overview.png": figure})
-
-
-def load_data(data_dir, **arguments):
-    """CIFAR-10, and a string that says what it is.
-
-    Args:
-        data_dir: `pathlib.Path` of the folder, or None for a download.
-        **arguments: As in `keras_multires.datasets.scifar.load_data`.
-    """
-    from keras_multires.datasets import scifar
-
-    parts = scifar.load_data(data_dir, **arguments)
-    if data_dir is None:
-        return parts, "CIFAR-10"
-    is_jpeg = any(
-        path.suffix.lower() in (".jpg", ".jpeg")
-        for path in data_dir.glob("train/*/*")
-    )
-    return parts, "CIFAR-10, JPEG" if is_jpeg else "CIFAR-10"
-
-
-def build_model(settings):
-    """A model from bytes `(batch, 1024, 3)` to logits `(batch, 10)`.
-
-    Args:
-        settings: Dict of arguments of `MultiresClassifier` that replace those
-            of the paper.
-    """
-    import keras
-
-    from keras_multires.models import MultiresClassifier
-
-    pixels, normalized = _inputs()
-    classifier = MultiresClassifier.from_preset_config(
-        "scifar", **settings, name="classifier"
-    )
-    return keras.Model(pixels, classifier(normalized))
-
-
-def build_baseline():
-    """A model that is linear in the pixels."""
-    import keras
-
-    pixels, normalized = _inputs()
-    flat = keras.layers.Flatten()(normalized)
-    logits = keras.layers.Dense(10, dtype="float32")(flat)
-    return keras.Model(pixels, logits, name="linear_in_the_pixels")
-
-
-def _inputs():
-    import keras
-
-    from keras_multires.datasets import scifar
-
-    pixels = keras.Input((1024, 3), name="pixels")
-    normalize = keras.layers.Normalization(
-        mean=[255 * mean for mean in scifar.MEAN],
-        variance=[(255 * deviation) ** 2 for deviation in scifar.DEVIATION],
-    )
-    return pixels, normalize(pixels)
-
-
-def show_predictions(path, files):
-    import keras
-    import numpy as np
-    from prediction import predict
-
-    from keras_multires.datasets import scifar
-
-    with usage_errors("--predict"):
-        inputs = np.stack([scifar.read_image(file) for file in files])
-    probabilities = predict(
-        path, inputs, len(scifar.CLASS_NAMES), keras.ops.softmax
-    )
-    for file, row in zip(files, probabilities, strict=True):
-        best = row.argmax()
-        click.echo(f"{file}: {scifar.CLASS_NAMES[best]} ({row[best]:.0%})")
+    axes.set_title(f"Test set, accuracy {accuracy:.1%}")
+    source = images.describe_cifar10(options.data_dir)
+    run.finish(model, source, results, {"overview.png": figure})
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """The examples from the command line, as a user runs them."""
 
 import csv
-import importlib
+import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from scipy.special import expit
 from scipy.special import softmax
@@ -21,10 +20,16 @@ from keras_multires.datasets import digits
 from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
+from testing.example_runs import assert_usage_error
+from testing.example_runs import import_example
+from testing.example_runs import read_rows
+from testing.example_runs import run_example
+from testing.paths import EXAMPLES
+from testing.paths import ROOT
+from testing.paths import TESTDATA
+from testing.programs import run_program
 
-ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT / "examples"
-TESTDATA = ROOT / "keras_multires" / "datasets" / "testdata"
 BACKENDS = ("jax", "tensorflow", "torch")
 SOURCES = {
     "digits": (),
@@ -40,9 +45,14 @@ SCORES = {name: "accuracy" for name in SOURCES} | {
     "density": "bits_per_dim",
     "text": "bits_per_byte",
 }
-# A model that generates, and no classifier.
-GENERATORS = {"density": MultiresDensityModel, "text": MultiresCausalLM}
-# The last epoch's file of each: what is given to `--predict`, and the answer.
+# The class of the model of each, and whether it generates.
+MODELS = {name: MultiresClassifier for name in SOURCES} | {
+    "density": MultiresDensityModel,
+    "text": MultiresCausalLM,
+}
+GENERATORS = ("density", "text")
+# What is given to `--predict`, and the answer. Where this is a pattern of
+# paths, the first one.
 PREDICTIONS = {
     "listops": ("[MAX 2 9 [MIN 4 7 ] 0 ]", r"\d \(\d+%\); its value is 9$"),
     "scifar": (TESTDATA / "cifar10/test/cat/*.jpg", r": [a-z]+ \(\d+%\)$"),
@@ -52,55 +62,37 @@ PREDICTIONS = {
     ),
 }
 
-# Runs a script where Python finds no package of the given name.
-RUN_WITHOUT = """
-import runpy
-import sys
-
-missing, script = sys.argv[1:3]
-sys.modules[missing] = None
-sys.argv = sys.argv[2:]
-runpy.run_path(script, run_name="__main__")
-"""
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Runs Python with arguments; data sets are kept for this module."""
-    keras_home = tmp_path_factory.mktemp("keras")
+    """Runs an example in a process; data sets are kept for this module."""
+    keras_home = str(tmp_path_factory.mktemp("keras"))
 
-    def run(*arguments, **environment):
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            # The process finds the packages that this one finds.
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([*sys.path, str(EXAMPLES)]),
-                "KERAS_HOME": str(keras_home),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
+    def run(name, *options, backend=None, **variables):
+        return run_example(
+            name, *options, backend=backend, KERAS_HOME=keras_home, **variables
         )
 
     return run
 
 
-def script(name):
-    return EXAMPLES / f"{name}.py"
+@pytest.fixture
+def invoke():
+    """Runs an example in this process, which need not import Keras again."""
 
+    def invoke(name, *options):
+        result = CliRunner().invoke(
+            import_example(name).main, [str(option) for option in options]
+        )
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return SimpleNamespace(
+            returncode=result.exit_code,
+            stdout=result.stdout,
+            stderr=result.stderr,
+        )
 
-def read_log(output_dir):
-    with open(output_dir / "log.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def assert_usage_error(result, *words):
-    assert result.returncode == 2, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in result.stderr
-    assert "Epoch" not in result.stdout
+    return invoke
 
 
 @pytest.fixture(scope="module")
@@ -108,16 +100,16 @@ def trained(run, tmp_path_factory):
     """Trains an example at smoke size once: `(output_dir, result)`."""
     runs = {}
 
-    def train(name, backend):
-        if (name, backend) not in runs:
+    def train(name, backend, source=None):
+        source = SOURCES[name] if source is None else source
+        key = name, backend, source
+        if key not in runs:
             output_dir = tmp_path_factory.mktemp("runs") / "new" / name
             options = ("--preset", "smoke", "--output-dir", output_dir)
-            result = run(
-                script(name), "--backend", backend, *options, *SOURCES[name]
-            )
+            result = run(name, *options, *source, backend=backend)
             assert result.returncode == 0, result.stderr[-3000:]
-            runs[name, backend] = (output_dir, result)
-        return runs[name, backend]
+            runs[key] = (output_dir, result)
+        return runs[key]
 
     return train
 
@@ -130,6 +122,7 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
     metrics = json.loads((output_dir / "metrics.json").read_text())
     assert metrics["backend"] == backend
     assert metrics["versions"][backend]
+    assert metrics["machine"]
     assert metrics["preset"] == "smoke"
     assert metrics["parameters"] > 0
     assert metrics["seconds_per_epoch"] > 0
@@ -137,7 +130,7 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
     assert 0 <= metrics[f"test_{metric}"] <= highest
     assert 0 <= metrics[f"baseline_test_{metric}"] <= highest
     assert str(ROOT) not in json.dumps(metrics)
-    rows = read_log(output_dir)
+    rows = read_rows(output_dir)
     assert [row["epoch"] for row in rows] == ["0", "1"]
     if name in GENERATORS:
         column, best = "val_loss", min
@@ -159,11 +152,80 @@ def test_a_run_leaves_log_metrics_pictures_and_model(trained, name, backend):
         assert str(output_dir / file) in result.stdout
     assert not (output_dir / "backup").exists()
     model = keras.models.load_model(output_dir / "model.keras")
-    if name in GENERATORS:
-        assert isinstance(model, GENERATORS[name])
-    else:
-        assert isinstance(model.get_layer("classifier"), MultiresClassifier)
+    assert isinstance(model, MODELS[name])
     assert model.optimizer is not None  # it can be trained further
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_models_are_trained_with_the_optimizer_of_the_presets(trained, name):
+    output_dir, _ = trained(name, "jax")
+    metrics = json.loads((output_dir / "metrics.json").read_text())
+    preset = metrics["preset_settings"]
+    model = keras.models.load_model(output_dir / "model.keras")
+    optimizer = model.optimizer
+    assert optimizer.epsilon == 1e-8
+    if name == "density":
+        assert type(optimizer) is keras.optimizers.Adam
+        assert not optimizer.weight_decay
+    else:
+        assert type(optimizer) is keras.optimizers.AdamW
+        assert optimizer.weight_decay == preset["weight_decay"]
+        # Every weight decays, biases included.
+        assert all(map(optimizer._use_weight_decay, model.trainable_variables))
+
+    steps_per_epoch = -(-metrics["num_train"] // preset["batch_size"])
+    assert int(optimizer.iterations) == metrics["best_epoch"] * steps_per_epoch
+    steps = np.arange(preset["epochs"] * steps_per_epoch + 1)
+    warmup = preset.get("warmup_epochs", 0) * steps_per_epoch
+    falling = (steps - warmup) / (steps[-1] - warmup)
+    expected = np.where(
+        steps < warmup,
+        steps / max(warmup, 1),
+        (1 + np.cos(np.pi * falling)) / 2,
+    )
+    schedule = keras.optimizers.schedules.deserialize(
+        optimizer.get_config()["learning_rate"]
+    )
+    received = [float(schedule(step)) for step in steps]
+    np.testing.assert_allclose(
+        received, preset["learning_rate"] * expected, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("scifar", "scifar"),
+        ("listops", "listops"),
+        ("ptbxl", "ptbxl_superdiagnostic"),
+        ("density", "cifar10_density"),
+    ],
+)
+def test_paper_presets_build_the_models_of_the_library(trained, name, preset):
+    options = CIFAR10 if name == "density" else SOURCES[name]
+    output_dir, _ = trained(name, "jax", options)
+    model = keras.models.load_model(output_dir / "model.keras")
+    whole = MODELS[name].presets[preset]
+    # The smoke preset of an example is smaller, and the same otherwise.
+    expected = MultiresNet.from_preset(
+        preset, load_weights=False, hidden_dim=8, num_layers=2
+    )
+    received = model.backbone
+    for key in ("length", "input_channels", "vocabulary_size"):
+        assert getattr(received, key) == getattr(expected, key)
+    for block, other in zip(received.blocks, expected.blocks, strict=True):
+        assert {**block.get_config(), "name": None} == {
+            **other.get_config(),
+            "name": None,
+        }
+    if name == "density":
+        paper = import_example(name).PRESETS["cifar10"]["paper"]
+        assert paper["num_mixtures"] == whole["num_mixtures"]
+    else:
+        paper = import_example(name).PRESETS["paper"]
+        assert model.num_classes == whole["num_classes"]
+    for key, value in paper["model"].items():
+        assert value == whole["backbone"][key]
 
 
 @pytest.mark.parametrize(
@@ -182,30 +244,21 @@ def test_a_model_predicts_on_raw_input_on_another_backend(
     if isinstance(value, Path):
         value = next(ROOT.glob(str(value.relative_to(ROOT))))
     model = output_dir / "model.keras"
-    options = ("--backend", used_on, "--model", model, "--predict", value)
-    result = run(script(name), *options)
+    result = run(name, "--model", model, "--predict", value, backend=used_on)
     assert result.returncode == 0, result.stderr[-3000:]
     last_line = result.stdout.splitlines()[-1]
     assert last_line.startswith(str(value))
     assert re.search(answer, last_line)
 
 
-def test_the_model_is_that_of_the_best_epoch_and_takes_raw_pixels(run, trained):
-    output_dir, _ = trained("digits", "torch")
-    code = """
-import sys
-import keras
-import keras_multires
-
-inputs, targets = keras_multires.datasets.digits.load_data()[2]
-assert inputs.dtype == "uint8"
-logits = keras.models.load_model(sys.argv[1]).predict(inputs, verbose=0)
-print((logits.argmax(axis=-1) == targets).mean())
-"""
-    result = run("-c", code, output_dir / "model.keras", KERAS_BACKEND="torch")
-    assert result.returncode == 0, result.stderr[-3000:]
+def test_the_model_is_that_of_the_best_epoch_and_takes_raw_pixels(trained):
+    output_dir, _ = trained("digits", keras.backend.backend())
+    inputs, targets = digits.load_data()[2]
+    assert inputs.dtype == "uint8"
+    model = keras.models.load_model(output_dir / "model.keras")
+    logits = model.predict(inputs, verbose=0)
+    accuracy = (logits.argmax(axis=-1) == targets).mean()
     metrics = json.loads((output_dir / "metrics.json").read_text())
-    accuracy = float(result.stdout.split()[-1])
     assert round(accuracy, 4) == metrics["test_accuracy"]
 
 
@@ -257,9 +310,10 @@ def test_a_density_generates_and_completes_on_another_backend(
 
     def black_share(*options):
         result = run(
-            *(script("density"), "--backend", "jax", "--generate", 5),
-            *("--model", output_dir / "model.keras", *options),
+            *("density", "--generate", 5, *options),
+            *("--model", output_dir / "model.keras"),
             *("--output-dir", tmp_path / "new"),
+            backend="jax",
         )
         assert result.returncode == 0, result.stderr[-3000:]
         path = tmp_path / "new" / "generated.png"
@@ -279,36 +333,32 @@ def test_a_density_generates_and_completes_on_another_backend(
         ("digits", (), ("--model", "MultiresDensityModel")),
     ],
 )
-def test_what_a_density_cannot_generate_from_is_a_usage_error(
-    run, trained, name, options, words
+def test_a_density_refuses_files_that_it_cannot_generate_from(
+    invoke, trained, name, options, words
 ):
     output_dir, _ = trained(name, "torch")
-    model = output_dir / "model.keras"
-    options = ("--backend", "torch", "--model", model, *options)
-    result = run(script("density"), *options, "--generate", 1)
+    options = ("--model", output_dir / "model.keras", *options)
+    result = invoke("density", *options, "--generate", 1)
     assert_usage_error(result, *words)
 
 
-def test_an_image_of_more_than_8_bits_is_refused(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    density = importlib.import_module("density")
+def test_an_image_of_more_than_8_bits_is_refused(tmp_path):
+    images = import_example("experiment.images")
     path = tmp_path / "grey.png"
     Image.fromarray(np.full((8, 8), 10_000, "uint16")).save(path)
     with pytest.raises(ValueError, match="8 bits a value"):
-        density.read_image(path, 8, 1)
+        images.read_image(path, 8, 1)
 
 
-def test_the_density_of_cifar_10_is_learned(run, tmp_path):
-    options = ("--backend", "jax", "--preset", "smoke", *CIFAR10)
-    result = run(script("density"), *options, "--output-dir", tmp_path)
-    assert result.returncode == 0, result.stderr[-3000:]
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+def test_the_density_of_cifar_10_is_learned(trained):
+    output_dir, _ = trained("density", "jax", CIFAR10)
+    metrics = json.loads((output_dir / "metrics.json").read_text())
     assert metrics["data"] == "CIFAR-10, JPEG"
-    # Of the 30 training images, one of each class is held out.
+    # One of the 30 training images is held out from each class.
     assert (metrics["num_train"], metrics["num_validation"]) == (20, 10)
-    first, second = (float(row["val_loss"]) for row in read_log(tmp_path))
+    first, second = (float(row["val_loss"]) for row in read_rows(output_dir))
     assert second < first
-    assert (tmp_path / "samples.png").exists()
+    assert (output_dir / "samples.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -321,23 +371,22 @@ def test_the_density_of_cifar_10_is_learned(run, tmp_path):
     ],
 )
 def test_options_of_the_density_that_do_not_fit_are_usage_errors(
-    run, options, words
+    invoke, options, words
 ):
-    assert_usage_error(run(script("density"), *options), *words)
+    assert_usage_error(invoke("density", *options), *words)
 
 
 @pytest.fixture
-def text(monkeypatch):
-    """The module of the example, from its folder."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    return importlib.import_module("text")
+def sources():
+    """What the example of text does with sources of Python."""
+    return import_example("experiment.python_sources")
 
 
-def test_the_sources_are_split_by_file_and_cut_without_loss(text):
-    training, validation, test = text.read_sources()
+def test_the_sources_are_split_by_file_and_cut_without_loss(sources):
+    training, validation, test = sources.read_sources()
     assert len(training) > 10 * len(validation) > 0
     assert len(training) > 10 * len(test) > 0
-    # Of the small ones, some are the same.
+    # Some of the small files are equal.
     large = [
         {file for file in part if len(file) > 500} for part in (training, test)
     ]
@@ -345,18 +394,18 @@ def test_the_sources_are_split_by_file_and_cut_without_loss(text):
     assert large[0].isdisjoint(large[1])
     assert any(b"class OrderedDict" in file for file in training + test)
     for part, some in zip(
-        (training, test), text.read_sources(9000)[::2], strict=True
+        (training, test), sources.read_sources(9000)[::2], strict=True
     ):
         assert 0 < sum(map(len, some)) <= 9000
         assert set(some) < set(part)  # whole files, which have an end
-    inputs, targets = text.to_sequences([b"ab", b"", b"c\xff"], length=2)
-    end = text.END_OF_FILE
+    inputs, targets = sources.to_sequences([b"ab", b"", b"c\xff"], length=2)
+    end = sources.END_OF_FILE
     tokens = [end, 98, 99, end, end, 100, 256, end]
     np.testing.assert_array_equal(inputs.ravel(), tokens[:6])
     np.testing.assert_array_equal(targets.ravel(), tokens[1:7])
 
 
-def test_two_bytes_are_looked_back_by_the_definition(text):
+def test_the_baseline_of_text_looks_two_bytes_back(sources):
     training, test = b"abracadabra, abracadabra", b"a cadabra! bra"
     bits = []
     for position in range(len(test)):
@@ -375,51 +424,58 @@ def test_two_bytes_are_looked_back_by_the_definition(text):
                 share = count + different * share
                 share /= len(followers) + different
         bits.append(-np.log2(share))
-    received = text.bits_by_two_bytes(training, test)
+    received = sources.bits_by_two_bytes(training, test)
     assert received == pytest.approx(np.mean(bits))
 
 
-def test_bits_per_byte_are_those_of_the_saved_model(trained, text):
+def test_bits_per_byte_are_those_of_the_saved_model(trained, sources):
     output_dir, _ = trained("text", "jax")
     metrics = json.loads((output_dir / "metrics.json").read_text())
     model = keras.models.load_model(output_dir / "model.keras")
-    sizes = text.PRESETS["smoke"].data
-    _, _, test = text.read_sources(sizes["num_bytes"])
-    inputs, targets = text.to_sequences(test, sizes["length"])
+    preset = import_example("text").SMOKE
+    _, _, test = sources.read_sources(preset["num_bytes"])
+    inputs, targets = sources.to_sequences(test, preset["length"])
     shares = softmax(model.predict(inputs, verbose=0), axis=-1)
     shares = np.take_along_axis(shares, targets[..., None].astype(int), -1)
-    bits = -np.log2(shares).sum() / (targets != text.END_OF_FILE).sum()
+    bits = -np.log2(shares).sum() / (targets != sources.END_OF_FILE).sum()
     assert metrics["test_bits_per_byte"] == pytest.approx(bits, abs=1e-3)
     assert 0 < metrics["lzma_test_bits_per_byte"] < 8
     samples = (output_dir / "samples.txt").read_text(encoding="utf-8")
-    for prompt in text.PROMPTS:
+    for prompt in import_example("text").PROMPTS:
         assert prompt in samples
 
 
-def test_text_goes_on_from_a_prompt_on_another_backend(run, trained):
+def test_text_continues_a_prompt_on_another_backend(run, trained):
     output_dir, _ = trained("text", "torch")
-    model = output_dir / "model.keras"
-    options = ("--backend", "jax", "--model", model, "--seed", 1)
+    options = ("--model", output_dir / "model.keras", "--seed", 1)
     result = run(
-        script("text"), *options, "--generate", 2, "--prompt", "def né("
+        *("text", *options, "--generate", 2, "--prompt", "def né("),
+        backend="jax",
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("def né(") == 2
 
 
-def test_text_without_keras_nlp_says_what_to_install(run, tmp_path):
-    result = run("-c", RUN_WITHOUT, "keras_nlp", script("text"))
+def run_without(package, name, *options, backend=None):
+    return run_program(
+        *("run_without", package, EXAMPLES / f"{name}.py", *options),
+        backend=backend,
+        check=False,
+    )
+
+
+def test_text_without_keras_nlp_says_what_to_install():
+    result = run_without("keras_nlp", "text")
     assert_usage_error(result, "pip install keras-nlp")
 
 
-def test_a_finished_run_is_neither_lost_nor_run_again(run, trained):
-    output_dir, _ = trained("digits", "torch")
+def test_a_finished_run_is_neither_lost_nor_run_again(invoke, trained):
+    output_dir, _ = trained("digits", keras.backend.backend())
     before = (output_dir / "metrics.json").read_text()
-    options = ("--backend", "torch", "--preset", "smoke")
-    command = (script("digits"), *options, "--output-dir", output_dir)
-    assert_usage_error(run(*command), "finished", "--no-resume")
+    command = ("digits", "--preset", "smoke", "--output-dir", output_dir)
+    assert_usage_error(invoke(*command), "finished", "--no-resume")
     assert_usage_error(
-        run(*command, "--seed", 1), "seed was 0 and is 1", "--no-resume"
+        invoke(*command, "--seed", 1), "seed was 0 and is 1", "--no-resume"
     )
     assert (output_dir / "metrics.json").read_text() == before
 
@@ -434,23 +490,23 @@ def test_a_finished_run_is_neither_lost_nor_run_again(run, trained):
         ("settings.json", "{"),
     ],
 )
-def test_what_is_not_of_a_run_is_not_touched(
-    run, tmp_path, name, content, option
+def test_files_that_come_from_no_run_are_kept(
+    invoke, tmp_path, name, content, option
 ):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(content)
-    options = ("--backend", "torch", "--preset", "smoke", option)
-    result = run(script("digits"), *options, "--output-dir", tmp_path)
+    options = ("--preset", "smoke", option, "--output-dir", tmp_path)
+    result = invoke("digits", *options)
     assert_usage_error(result, name.split("/")[0], "--output-dir")
     assert file.read_text() == content
 
 
 def test_half_precision_trains_and_is_tested(run, tmp_path):
-    options = ("--backend", "torch", "--preset", "smoke")
     result = run(
-        *(script("ptbxl"), *options, *SOURCES["ptbxl"]),
+        *("ptbxl", "--preset", "smoke", *SOURCES["ptbxl"]),
         *("--dtype-policy", "bfloat16", "--output-dir", tmp_path),
+        backend="torch",
     )
     assert result.returncode == 0, result.stderr[-3000:]
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -461,7 +517,7 @@ def test_half_precision_trains_and_is_tested(run, tmp_path):
     ("fold", "part"), [("9", "validation"), ("10", "test")]
 )
 def test_an_empty_fold_is_a_usage_error_before_the_training(
-    run, tmp_path, fold, part
+    invoke, tmp_path, fold, part
 ):
     data_dir = shutil.copytree(TESTDATA / "ptbxl", tmp_path / "ptbxl")
     database = data_dir / "ptbxl_database.csv"
@@ -472,9 +528,8 @@ def test_an_empty_fold_is_a_usage_error_before_the_training(
         writer = csv.DictWriter(file, reader.fieldnames)
         writer.writeheader()
         writer.writerows(rows)
-    options = ("--backend", "torch", "--preset", "smoke")
-    result = run(
-        *(script("ptbxl"), *options, "--data-dir", data_dir),
+    result = invoke(
+        *("ptbxl", "--preset", "smoke", "--data-dir", data_dir),
         *("--output-dir", tmp_path / "runs"),
     )
     assert_usage_error(result, f"{part} set")
@@ -483,53 +538,53 @@ def test_an_empty_fold_is_a_usage_error_before_the_training(
 def test_no_resume_starts_over(run, trained, tmp_path):
     output_dir, _ = trained("digits", "torch")
     copy = shutil.copytree(output_dir, tmp_path / "copy")
-    options = ("--backend", "torch", "--preset", "smoke", "--epochs", 1)
     result = run(
-        script("digits"), *options, "--output-dir", copy, "--no-resume"
+        *("digits", "--preset", "smoke", "--epochs", 1),
+        *("--output-dir", copy, "--no-resume"),
+        backend="torch",
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    (row,) = read_log(copy)
+    (row,) = read_rows(copy)
     assert row["epoch"] == "0"
     assert json.loads((copy / "metrics.json").read_text())["best_epoch"] == 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_backend_that_is_not_installed_is_a_usage_error(
-    run, backend, tmp_path
-):
-    result = run(
-        *("-c", RUN_WITHOUT, backend, script("digits")),
-        *("--backend", backend, "--output-dir", tmp_path),
+def test_a_backend_that_is_not_installed_is_a_usage_error(backend, tmp_path):
+    result = run_without(
+        *(backend, "digits", "--output-dir", tmp_path), backend=backend
     )
-    assert_usage_error(result, "--backend", f"pip install {backend}")
+    assert_usage_error(result, "KERAS_BACKEND", f"pip install {backend}")
 
 
-@pytest.mark.parametrize("from_environment", [False, True])
-def test_an_unknown_backend_is_a_usage_error(run, from_environment, tmp_path):
-    if from_environment:
-        options, environment = [], {"KERAS_BACKEND": "theano"}
-    else:
-        options, environment = ["--backend", "theano"], {}
-    result = run(
-        script("digits"), "--output-dir", tmp_path, *options, **environment
-    )
+def test_an_unknown_backend_is_a_usage_error(run, tmp_path):
+    result = run("digits", "--output-dir", tmp_path, backend="theano")
     assert_usage_error(result, "theano", "'jax', 'tensorflow', 'torch'")
 
 
-def test_an_output_folder_that_cannot_be_made_is_a_usage_error(run, tmp_path):
+def test_a_script_without_a_chosen_backend_says_which_it_takes(run):
+    result = run("digits", "--help", backend="")
+    assert result.returncode == 0, result.stderr[-3000:]
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    assert result.stdout.startswith(f"Backend: {installed[0]}.")
+
+
+def test_an_output_folder_that_cannot_be_made_is_a_usage_error(
+    invoke, tmp_path
+):
     file = tmp_path / "file"
     file.touch()
-    result = run(script("digits"), "--output-dir", file / "folder")
+    result = invoke("digits", "--output-dir", file / "folder")
     assert_usage_error(result, "--output-dir", "cannot write")
 
 
 @pytest.mark.parametrize("name", ["listops", "scifar", "ptbxl"])
 def test_a_wrong_data_folder_is_a_usage_error_that_names_it(
-    run, name, tmp_path
+    invoke, name, tmp_path
 ):
-    result = run(
-        *(script(name), "--backend", "torch", "--preset", "smoke"),
-        *("--data-dir", tmp_path, "--output-dir", tmp_path / "runs"),
+    result = invoke(
+        *(name, "--preset", "smoke", "--data-dir", tmp_path),
+        *("--output-dir", tmp_path / "runs"),
     )
     assert_usage_error(result, "--data-dir", str(tmp_path))
     # The same command with the right folder is no other run.
@@ -545,43 +600,40 @@ def test_a_wrong_data_folder_is_a_usage_error_that_names_it(
     ],
 )
 def test_a_wrong_input_is_a_usage_error_that_names_it(
-    run, trained, name, value, problem
+    invoke, trained, name, value, problem
 ):
     output_dir, _ = trained(name, "torch")
-    model = output_dir / "model.keras"
-    options = ("--backend", "torch", "--model", model, "--predict", value)
-    assert_usage_error(run(script(name), *options), "--predict", problem)
+    options = ("--model", output_dir / "model.keras", "--predict", value)
+    assert_usage_error(invoke(name, *options), "--predict", problem)
 
 
-def test_a_file_that_is_no_model_of_the_example_is_a_usage_error(
-    run, trained, tmp_path
-):
+def test_a_model_of_another_example_is_a_usage_error(invoke, trained, tmp_path):
     file = tmp_path / "model.keras"
     file.write_bytes(b"PK")
-    options = ("--backend", "torch", "--predict", "[MAX 1 2 ]", "--model")
-    result = run(script("listops"), *options, file)
+    command = ("listops", "--predict", "[MAX 1 2 ]", "--model")
+    result = invoke(*command, file)
     assert_usage_error(result, "--model", str(file))
     output_dir, _ = trained("digits", "torch")
-    result = run(script("listops"), *options, output_dir / "model.keras")
-    assert_usage_error(result, "--model", "64, 1)", "2048)")
+    result = invoke(*command, output_dir / "model.keras")
+    assert_usage_error(result, "--model", "(64, 1)", "(2048,)")
 
 
-def test_model_and_predict_belong_together(run):
-    result = run(script("listops"), "--predict", "[MAX 1 2 ]")
+def test_model_and_predict_belong_together(invoke):
+    result = invoke("listops", "--predict", "[MAX 1 2 ]")
     assert_usage_error(result, "--model", "--predict")
 
 
-def test_ptbxl_needs_a_data_folder_to_train(run):
-    assert_usage_error(run(script("ptbxl")), "--data-dir")
+def test_ptbxl_needs_a_data_folder_to_train(invoke):
+    assert_usage_error(invoke("ptbxl"), "--data-dir")
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_help_names_every_option(run, name):
-    result = run(script(name), "--help")
+def test_help_names_every_option(invoke, name):
+    result = invoke(name, "--help")
     assert result.returncode == 0
     options = (
-        *("backend", "preset", "output-dir", "epochs", "batch-size", "seed"),
-        *("dtype-policy", "jit-compile", "resume"),
+        *("preset", "output-dir", "epochs", "batch-size", "seed"),
+        *("dtype-policy", "jit-compile", "devices", "resume"),
     )
     if name == "density":
         options = (*options, "data", "data-dir", "model", "generate")

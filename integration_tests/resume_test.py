@@ -1,11 +1,8 @@
-"""A training that is interrupted, by whatever and wherever, goes on."""
+"""A training that is interrupted, in whatever way and place, continues."""
 
-import csv
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,17 +10,15 @@ import keras
 import numpy as np
 import pytest
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+from testing.example_runs import epochs_of
+from testing.example_runs import import_example
+from testing.example_runs import make_options
+from testing.example_runs import read_rows
+from testing.paths import EXAMPLES
+from testing.programs import command
+from testing.programs import environment
+
 EPOCHS = 4
-
-
-def read_rows(output_dir):
-    with open(output_dir / "log.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def epochs_of(rows):
-    return [int(row["epoch"]) for row in rows]
 
 
 def wait_for_backup(process, output_dir):
@@ -38,18 +33,17 @@ def wait_for_backup(process, output_dir):
 
 
 @pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
-def test_a_killed_run_goes_on_by_the_same_command(backend, tmp_path):
-    command = [
-        *(sys.executable, str(EXAMPLES / "digits.py"), "--backend", backend),
-        *("--epochs", str(EPOCHS), "--output-dir", str(tmp_path)),
-    ]
+def test_the_same_command_continues_a_killed_run(backend, tmp_path):
+    digits = command(
+        EXAMPLES / "digits.py", "--epochs", EPOCHS, "--output-dir", tmp_path
+    )
     options = {
-        "env": {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        "env": environment(backend),
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "text": True,
     }
-    with subprocess.Popen(command, **options) as process:
+    with subprocess.Popen(digits, **options) as process:
         wait_for_backup(process, tmp_path)
         # An epoch takes a second: this is in the middle of one.
         time.sleep(0.2)
@@ -62,7 +56,7 @@ def test_a_killed_run_goes_on_by_the_same_command(backend, tmp_path):
     finished = read_rows(tmp_path)[:num_finished]
     assert not (tmp_path / "metrics.json").exists()
 
-    result = subprocess.run(command, **options)
+    result = subprocess.run(digits, **options)
     assert result.returncode == 0, result.stderr[-3000:]
     assert f"Epoch {num_finished}/{EPOCHS}" not in result.stdout
     assert f"Epoch {num_finished + 1}/{EPOCHS}" in result.stdout
@@ -82,43 +76,38 @@ class InterruptionError(Exception):
     pass
 
 
-@pytest.fixture
-def training(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    import training
-
-    return training
+callbacks = import_example("experiment.callbacks")
 
 
 @pytest.fixture
-def fit(training, tmp_path):
+def fit(tmp_path):
     """Runs the same training, or what is left of it: its log's rows."""
-    from command_line import Preset
-    from command_line import TrainingOptions
-
     inputs = np.random.default_rng(0).normal(size=(2, 32, 3))
     inputs = inputs.astype("float32")
     targets = inputs.argmax(axis=-1)
+    parts = [*zip(inputs, targets, strict=True)]
 
     def fit():
-        options = TrainingOptions(
-            backend=keras.backend.backend(),
-            preset_name="small",
-            preset=Preset({}, 0.1, 0.0, epochs=EPOCHS, batch_size=8),
-            output_dir=tmp_path,
-            seed=0,
-            dtype_policy="float32",
-            jit_compile="auto",
-            resume=True,
-        )
-        model, _ = training.Run("test", options).fit(
-            keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)]),
-            (inputs[0], targets[0]),
-            (inputs[1], targets[1]),
+        options = make_options(tmp_path, epochs=EPOCHS)
+        run = import_example("experiment").Run("test", options)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+        model.compile(
+            keras.optimizers.Adam(options.preset.learning_rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            training.Measure("accuracy", "val_accuracy", "max", ".1%"),
-            [keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+            metrics=["accuracy"],
         )
+        model.fit(
+            *parts[0],
+            batch_size=options.preset.batch_size,
+            epochs=options.preset.epochs,
+            validation_data=parts[1],
+            callbacks=run.start(
+                model, [*parts, parts[1]], "val_accuracy", "max"
+            ),
+            verbose=0,
+        )
+        run.end_training()
+        model = keras.models.load_model(run.model_path)
         predictions = model.predict(inputs[1], verbose=0).argmax(axis=-1)
         rows = read_rows(tmp_path)
         assert epochs_of(rows) == list(range(EPOCHS))
@@ -148,11 +137,11 @@ def interrupted(*arguments, **options):
 
 @pytest.mark.parametrize("epoch", range(EPOCHS))
 @pytest.mark.parametrize("name", ["Log", "KeepBest", "TensorBoard"])
-def test_an_epoch_that_is_not_backed_up_is_done_again(
-    training, fit, monkeypatch, tmp_path, name, epoch
+def test_an_epoch_that_is_not_backed_up_is_trained_again(
+    fit, monkeypatch, tmp_path, name, epoch
 ):
     with monkeypatch.context() as context:
-        interrupt(context, getattr(training, name), epoch)
+        interrupt(context, getattr(callbacks, name), epoch)
         with pytest.raises(InterruptionError):
             fit()
     before = read_rows(tmp_path)
@@ -161,11 +150,11 @@ def test_an_epoch_that_is_not_backed_up_is_done_again(
     assert rows[:epoch] == before[:epoch]
 
 
-def test_a_run_that_was_interrupted_in_its_first_epoch_begins_anew(
-    training, fit, monkeypatch, tmp_path
+def test_a_run_that_was_interrupted_in_its_first_epoch_starts_over(
+    fit, monkeypatch, tmp_path
 ):
     with monkeypatch.context() as context:
-        context.setattr(training.Log, "on_epoch_end", interrupted)
+        context.setattr(callbacks.Log, "on_epoch_end", interrupted)
         with pytest.raises(InterruptionError):
             fit()
     assert (tmp_path / "log.csv").read_bytes() == b""
@@ -197,14 +186,12 @@ def test_the_best_model_is_whole_when_its_successor_is_not(
 
 
 @pytest.mark.parametrize("num_kept", [0, 1, 2])
-def test_models_are_kept_of_epochs_that_are_backed_up(
-    training, tmp_path, num_kept
-):
+def test_only_models_of_epochs_that_are_backed_up_are_kept(tmp_path, num_kept):
     path = tmp_path / "model.keras"
     path.write_text("0")
     for epoch in (1, 2):
         (tmp_path / f"model_of_epoch_{epoch}.keras").write_text(str(epoch))
-    keep_best = training.KeepBest(path, "accuracy", "max")
+    keep_best = callbacks.KeepBest(path, "accuracy", "max")
     keep_best.on_epoch_begin(num_kept)
     assert [file.name for file in tmp_path.iterdir()] == ["model.keras"]
     assert path.read_text() == str(num_kept)
@@ -220,30 +207,30 @@ def test_models_are_kept_of_epochs_that_are_backed_up(
     ],
 )
 def test_the_best_epoch_before_an_interruption_is_not_forgotten(
-    training, tmp_path, mode, values, is_replaced
+    tmp_path, mode, values, is_replaced
 ):
     log, path = tmp_path / "log.csv", tmp_path / "model.keras"
     rows = [f"{epoch},{value},1,1\n" for epoch, value in enumerate(values)]
     log.write_text("".join(["epoch,accuracy,loss,seconds\n", *rows]))
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile(loss="mse", metrics=["accuracy"])
-    keep_best = training.KeepBest(path, "accuracy", mode)
+    keep_best = callbacks.KeepBest(path, "accuracy", mode)
     model.fit(
         *(np.ones((4, 3)), np.ones((4, 2))),
         initial_epoch=2,
         epochs=3,
         verbose=0,
-        callbacks=[training.Log(log, keep_best), keep_best],
+        callbacks=[callbacks.Log(log, keep_best), keep_best],
     )
     assert epochs_of(read_rows(tmp_path)) == [0, 1, 2]
     assert path.exists() == is_replaced
 
 
-def test_a_backup_that_is_cut_short_gives_way_to_the_one_before(
-    training, fit, monkeypatch, tmp_path
+def test_a_truncated_backup_is_replaced_by_the_one_before(
+    fit, monkeypatch, tmp_path
 ):
     with monkeypatch.context() as context:
-        interrupt(context, training.TensorBoard, 3)
+        interrupt(context, callbacks.TensorBoard, 3)
         with pytest.raises(InterruptionError):
             fit()
     path = tmp_path / "backup" / "latest.weights.h5"

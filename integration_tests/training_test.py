@@ -1,8 +1,6 @@
-"""What the examples share: optimiser, learning rate and settings of a run."""
+"""What the examples share: options, learning rate, and the files of a run."""
 
-import dataclasses
 import json
-from pathlib import Path
 
 import click
 import keras
@@ -10,70 +8,94 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+from testing.example_runs import import_example
+from testing.example_runs import make_options
+
+backend = import_example("experiment.backend")
+callbacks = import_example("experiment.callbacks")
+command_line = import_example("experiment.command_line")
+schedule = import_example("experiment.schedule")
+Run = import_example("experiment.run").Run
+
+SMALL = {"learning_rate": 0.5, "epochs": 4, "batch_size": 8}
 
 
-@pytest.fixture
-def preset(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    from command_line import Preset
-
-    return Preset(
-        model={},
-        learning_rate=0.5,
-        weight_decay=0.06,
-        epochs=4,
-        batch_size=8,
-        warmup_epochs=1,
-    )
-
-
-@pytest.fixture
-def make_options(preset, tmp_path):
-    """Options of the command line, with changes."""
-    from command_line import TrainingOptions
-
-    defaults = TrainingOptions(
-        backend=keras.backend.backend(),
-        preset_name="small",
-        preset=preset,
-        output_dir=tmp_path,
-        seed=0,
-        dtype_policy="float32",
-        jit_compile="auto",
-        resume=True,
-    )
-    return lambda **changes: dataclasses.replace(defaults, **changes)
-
-
-def test_a_tilde_is_the_home_folder(preset, monkeypatch, tmp_path):
-    from command_line import training_options
-
-    monkeypatch.setenv("HOME", str(tmp_path))
+def parse(*arguments, presets=None):
+    """Options as a lesson with a data folder gets them."""
     received = []
 
     @click.command()
-    @training_options("runs/test", {"small": preset}, data="Folder.")
-    def command(options):
+    @command_line.training_options("runs/test", presets or {"small": SMALL})
+    @command_line.data_dir_option("Folder.")
+    def main(options):
         received.append(options)
 
-    result = CliRunner().invoke(command, ["--data-dir=~/a", "--output-dir=~/b"])
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    (options,) = received
-    assert (options.data_dir, options.output_dir) == (
-        tmp_path / "a",
-        tmp_path / "b",
+    return received[0]
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = parse("--data-dir=~/a", "--output-dir=~/b")
+    assert options.data_dir == tmp_path / "a"
+    assert options.output_dir == tmp_path / "b"
+
+
+def test_options_replace_hyperparameters_of_the_preset():
+    presets = {"small": SMALL, "paper": {**SMALL, "learning_rate": 0.25}}
+    options = parse("--preset", "paper", "--epochs", "7", presets=presets)
+    assert options.preset_name == "paper"
+    assert vars(options.preset) == {
+        "learning_rate": 0.25,
+        "epochs": 7,
+        "batch_size": 8,
+    }
+    assert presets["paper"]["epochs"] == 4
+
+
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [
+        (["torch", "tensorflow"], "tensorflow"),
+        (["torch"], "torch"),
+        (["jax", "torch"], "jax"),
+    ],
+)
+def test_the_first_installed_backend_is_chosen_and_shown(
+    monkeypatch, capsys, installed, expected
+):
+    monkeypatch.delitem(backend.sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    monkeypatch.setattr(backend, "_is_installed", installed.__contains__)
+    assert backend.choose_backend() == expected
+    assert backend.os.environ["KERAS_BACKEND"] == expected
+    assert capsys.readouterr().out == (
+        f"Backend: {expected}. Set KERAS_BACKEND to choose another.\n"
     )
+    # Nothing is shown about a backend that the user has chosen.
+    assert backend.choose_backend() == expected
+    assert capsys.readouterr().out == ""
+
+
+def test_a_program_without_a_backend_ends_with_an_error(monkeypatch, capsys):
+    monkeypatch.delitem(backend.sys.modules, "keras")
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    monkeypatch.setattr(backend, "_is_installed", lambda name: False)
+    with pytest.raises(SystemExit, match="2"):
+        backend.choose_backend()
+    assert "pip install jax" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("warmup_epochs", [0, 0.5, 1])
 def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine(
-    preset, warmup_epochs
+    tmp_path, warmup_epochs
 ):
-    import training
-
-    preset = dataclasses.replace(preset, warmup_epochs=warmup_epochs)
-    rate = training._learning_rate(preset, steps_per_epoch=10)
+    preset = make_options(
+        tmp_path, learning_rate=0.5, warmup_epochs=warmup_epochs
+    ).preset
+    # Ten steps in an epoch, the last one with fewer sequences.
+    rate = schedule.warmup_then_cosine(preset, num_sequences=75)
     received = [float(rate(step)) for step in range(41)]
     warmup = int(10 * warmup_epochs)
     rising = 0.5 * np.arange(warmup) / max(warmup, 1)
@@ -81,65 +103,69 @@ def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine(
     np.testing.assert_allclose(received, [*rising, *falling], atol=1e-6)
 
 
-def test_a_run_trains_with_the_published_optimiser(make_options):
-    import training
+def test_a_run_may_end_within_its_warm_up(tmp_path):
+    preset = make_options(tmp_path, epochs=1, warmup_epochs=2).preset
+    rate = schedule.warmup_then_cosine(preset, num_sequences=80)
+    received = [float(rate(step)) for step in range(10)]
+    np.testing.assert_allclose(received, 0.1 * np.arange(10) / 20, atol=1e-7)
 
-    options = make_options(jit_compile="off")
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    parts = [(np.ones((20, 3), "float32"), np.ones(20)) for _ in range(2)]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    measure = training.Measure("accuracy", "val_loss", "min", ".1%")
-    _, log = training.Run("test", options).fit(model, *parts, loss, measure)
-    optimizer = model.optimizer
-    assert isinstance(optimizer, keras.optimizers.AdamW)
-    assert optimizer.epsilon == 1e-8
-    assert optimizer.weight_decay == 0.06
-    # Of every weight: biases, too.
-    assert all(map(optimizer._use_weight_decay, model.trainable_variables))
-    assert int(optimizer.iterations) == 4 * 3
-    assert model.jit_compile is False
-    assert len(log["seconds"]) == 4
+
+def make_model():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+
+
+def fit(options, parts, mode="min"):
+    """Trains a model of three inputs as the lessons do: `(run, log)`."""
+    run = Run("test", options)
+    model = make_model()
+    model.fit(
+        *parts[0],
+        batch_size=options.preset.batch_size,
+        epochs=options.preset.epochs,
+        validation_data=parts[1],
+        callbacks=run.start(model, [*parts, parts[1]], "val_loss", mode),
+        verbose=run.verbose,
+    )
+    return run, run.end_training()
+
+
+PARTS = [(np.ones((8, 3), "float32"), np.ones((8, 1)))] * 2
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_the_model_of_the_highest_or_of_the_lowest_epoch_is_kept(
-    make_options, mode
+    tmp_path, mode
 ):
-    import training
-
-    keras.utils.set_random_seed(0)
     inputs = np.random.default_rng(0).normal(size=(2, 20, 3))
     parts = [(part, part[:, :1]) for part in inputs.astype("float32")]
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    loss = keras.losses.MeanSquaredError()
-    measure = training.Measure("error", "val_loss", mode, ".3f")
-    model, log = training.Run("test", make_options()).fit(
-        model, *parts, loss, measure
-    )
+    run, log = fit(make_options(tmp_path), parts, mode)
     values = log["val_loss"]
+    assert len(values) == len(log["seconds"]) == 4
     best = {"max": max, "min": min}[mode](values)
-    assert measure.best_epoch(log) == values.index(best) + 1
-    model.compile(loss=loss)
+    model = keras.models.load_model(run.model_path)
     received = model.evaluate(*parts[1], verbose=0)
     assert received == pytest.approx(best, rel=1e-4)
+    run.finish(model, "random numbers", {"score": 1 / 3}, {})
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["best_epoch"] == values.index(best) + 1
+    assert metrics["score"] == 0.3333
+    assert metrics["num_train"] == metrics["num_test"] == 20
     # The other mode keeps another model.
     assert len(set(values)) > 1
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 @pytest.mark.parametrize("restart", [None, 1, 2])
-def test_no_epoch_of_nan_is_the_best(make_options, tmp_path, mode, restart):
-    make_options()
-    import training
-    from callbacks import KeepBest
-
+def test_an_epoch_with_nan_is_never_the_best(tmp_path, mode, restart):
     values = [np.nan, np.nan, 0.5, 1.0, np.nan]
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     path = tmp_path / "model.keras"
-    best = KeepBest(path, "val_loss", mode)
+    best = callbacks.KeepBest(path, "val_loss", mode)
     for epoch, value in enumerate(values):
         if epoch == restart:
-            best = KeepBest(path, "val_loss", mode)
+            best = callbacks.KeepBest(path, "val_loss", mode)
             best.know(values[:epoch])
         best.set_model(model)
         model.layers[0].bias.assign([epoch])
@@ -147,11 +173,10 @@ def test_no_epoch_of_nan_is_the_best(make_options, tmp_path, mode, restart):
         best.on_epoch_end(epoch, {"val_loss": value})
     best.on_train_end()
 
-    measure = training.Measure("error", "val_loss", mode, ".3f")
-    expected = {"max": 4, "min": 3}[mode]
-    assert measure.best_epoch({"val_loss": values}) == expected
+    expected = {"max": 3, "min": 2}[mode]
+    assert callbacks.best_of(values, mode) == expected
     kept = keras.models.load_model(path)
-    assert float(kept.layers[0].bias[0]) == expected - 1
+    assert float(kept.layers[0].bias[0]) == expected
 
 
 @pytest.mark.parametrize(
@@ -165,18 +190,8 @@ def test_no_epoch_of_nan_is_the_best(make_options, tmp_path, mode, restart):
         ("backup/training_metadata.json", b"{}"),
     ],
 )
-def test_damaged_progress_is_an_error_before_any_work(
-    make_options, preset, tmp_path, name, content
-):
-    import training
-
-    preset = dataclasses.replace(preset, epochs=2)
-    parts = [(np.ones((8, 3), "float32"), np.ones((8, 1)))] * 2
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    measure = training.Measure("error", "val_loss", "min", ".3f")
-    training.Run("test", make_options(preset=preset)).fit(
-        model, *parts, keras.losses.MeanSquaredError(), measure
-    )
+def test_damaged_progress_is_an_error_before_any_work(tmp_path, name, content):
+    fit(make_options(tmp_path, epochs=2), PARTS)
     path = tmp_path / name
     if content is None:
         path.unlink()
@@ -184,81 +199,50 @@ def test_damaged_progress_is_an_error_before_any_work(
         path.write_bytes(content)
 
     with pytest.raises(click.UsageError, match="--no-resume") as error:
-        training.Run("test", make_options(preset=preset))
+        Run("test", make_options(tmp_path, epochs=2))
     assert str(path) in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["overview.png", "labels.json", "log.csv"])
-def test_files_of_no_run_are_not_overwritten(make_options, tmp_path, name):
-    import training
-
+def test_files_that_come_from_no_run_are_not_overwritten(tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(click.UsageError, match=f"{name}.*of no known run"):
-        training.Run("test", make_options())
+    with pytest.raises(click.UsageError, match=f"{name}.*no settings of a run"):
+        Run("test", make_options(tmp_path))
     assert (tmp_path / name).read_text() == "mine"
 
 
-def test_a_new_run_replaces_all_of_an_earlier_one_when_it_begins(
-    make_options, preset, tmp_path
+def test_a_new_run_replaces_all_files_of_an_earlier_one_when_it_begins(
+    tmp_path,
 ):
-    import training
+    def start(labels, **changes):
+        run = Run("test", make_options(tmp_path, **changes))
+        files = {"labels.json": labels}
+        parts = [*PARTS, PARTS[0]]
+        run.start(make_model(), parts, "val_loss", "min", files)
 
-    parts = [(np.ones((8, 3), "float32"), np.ones((8, 1)))] * 2
-    measure = training.Measure("error", "val_loss", "min", ".3f")
-    preset = dataclasses.replace(preset, epochs=1)
-
-    class StoppedModel(keras.Sequential):
-        def fit(self, *args, **kwargs):
-            raise KeyboardInterrupt
-
-    def begin(labels, **changes):
-        run = training.Run("test", make_options(preset=preset, **changes))
-        run.put_beside_model("labels.json", labels)
-        model = StoppedModel([keras.Input((3,)), keras.layers.Dense(1)])
-        with pytest.raises(KeyboardInterrupt):
-            run.fit(model, *parts, keras.losses.MeanSquaredError(), measure)
-
-    begin(["a"])
+    start(["a"])
     (tmp_path / "overview.png").write_text("of the earlier run")
-    begin(["a", "b"], resume=False)
+    start(["a", "b"], resume=False)
 
     assert json.loads((tmp_path / "labels.json").read_text()) == ["a", "b"]
     assert not (tmp_path / "overview.png").exists()
 
 
-def test_a_run_without_decay_trains_as_by_adam(make_options, preset):
-    import training
-
-    inputs = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
-    parts = [(inputs, inputs.sum(axis=1, keepdims=True))] * 2
-
-    def make_model():
-        keras.utils.set_random_seed(0)
-        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-
-    # All in one step an epoch, so that the order is of no account.
-    preset = dataclasses.replace(preset, weight_decay=0, batch_size=32)
-    model, expected = make_model(), make_model()
-    training.Run("test", make_options(preset=preset)).fit(
-        *(model, *parts, keras.losses.MeanSquaredError()),
-        training.Measure("error", "val_loss", "min", ".3f"),
-    )
-    rate = training._learning_rate(preset, steps_per_epoch=1)
-    expected.compile(keras.optimizers.Adam(rate, epsilon=1e-8), "mse")
-    expected.fit(*parts[0], batch_size=32, epochs=4, verbose=0)
-    for weights, other in zip(
-        model.get_weights(), expected.get_weights(), strict=True
-    ):
-        np.testing.assert_allclose(weights, other, rtol=1e-5)
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_an_empty_part_is_a_usage_error_before_the_training(tmp_path, name):
+    parts = {part: PARTS[0] for part in ("train", "validation", "test")}
+    parts[name] = (np.ones((0, 3)), np.ones((0, 1)))
+    run = Run("test", make_options(tmp_path))
+    with pytest.raises(click.UsageError, match=f"The {name} set is empty"):
+        run.start(make_model(), [*parts.values()], "val_loss", "min")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_run_sets_the_policy_of_the_layers(make_options, policy):
-    import training
-
+def test_a_run_sets_the_policy_of_the_layers(tmp_path, policy):
     earlier = keras.config.dtype_policy()
     try:
-        training.Run("test", make_options(dtype_policy=policy))
+        Run("test", make_options(tmp_path, dtype_policy=policy))
         assert keras.layers.Dense(1).dtype_policy.name == policy
     finally:
         keras.config.set_dtype_policy(earlier)

@@ -3,6 +3,7 @@
 | module | what |
 |---|---|
 | `backends` | the backend that runs, and its ways of running a function |
+| `example_runs` | running the examples, and reading what a run leaves |
 | `faults` | faults of the machine that a test can cause |
 | `models` | tasks from one flat set of options |
 | `gradients` | outputs and gradients of a layer, also for the benchmarks |

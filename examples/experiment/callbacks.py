@@ -1,6 +1,7 @@
 """Callbacks that keep the files of a training whole, whatever ends it."""
 
 import csv
+import io
 import math
 import os
 import time
@@ -8,13 +9,15 @@ import time
 import keras
 from tensorboard.summary import Writer
 
+from experiment.files import write_whole
+
 
 def best_of(values, mode):
     """Index of the best value of a metric, the first of several.
 
     Args:
-        values: List of floats, NaN among them perhaps.
-        mode: `"max"` if it is to be high, `"min"` if it is to be low.
+        values: List of floats, which may be NaN.
+        mode: `"max"` if high is good, `"min"` if low is.
     """
     sign = {"max": -1, "min": 1}[mode]
     # Any number is better than NaN.
@@ -29,7 +32,7 @@ class Log(keras.callbacks.CSVLogger):
 
     Args:
         path: `pathlib.Path` of the log.
-        best: The `KeepBest` that is to know the best epoch of the log.
+        best: The `KeepBest` that must know the best epoch of the log.
     """
 
     def __init__(self, path, best):
@@ -39,7 +42,7 @@ class Log(keras.callbacks.CSVLogger):
         self.is_open = False
 
     def on_train_begin(self, logs=None):
-        # Only the first epoch's number tells which epochs are in the backup.
+        # Only the number of the first epoch tells which epochs are backed up.
         pass
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -60,13 +63,12 @@ class Log(keras.callbacks.CSVLogger):
                 for row in reader
                 if None not in row.values() and int(row["epoch"]) < epoch
             ]
-        temporary = self.path.with_suffix(".tmp")
-        with open(temporary, "w", newline="") as file:
-            if rows:
-                writer = csv.DictWriter(file, reader.fieldnames)
-                writer.writeheader()
-                writer.writerows(rows)
-        os.replace(temporary, self.path)
+        content = io.StringIO(newline="")
+        if rows:
+            writer = csv.DictWriter(content, reader.fieldnames)
+            writer.writeheader()
+            writer.writerows(rows)
+        write_whole(self.path, content.getvalue())
         self.best.know([float(row[self.best.monitor]) for row in rows])
 
     def on_epoch_end(self, epoch, logs=None):
@@ -79,16 +81,16 @@ class Log(keras.callbacks.CSVLogger):
 
 
 class KeepBest(keras.callbacks.ModelCheckpoint):
-    """Keras's checkpoint of the best epoch, whole whenever it is there.
+    """Keras's checkpoint of the best epoch, which is always a whole file.
 
-    A model waits under another name until its epoch is backed up, which it is
-    when the next one begins. Otherwise, after an interruption, it would be the
-    model of an epoch that is done again and ends differently.
+    A model waits under another name until its epoch is backed up, which is the
+    case when the next one begins. Otherwise, after an interruption, it would be
+    the model of an epoch that is trained again and ends differently.
 
     Args:
         path: `pathlib.Path` of the model.
-        monitor: Name of what tells the best epoch.
-        mode: `"max"` if it is to be high, `"min"` if it is to be low.
+        monitor: Name of the metric that tells the best epoch.
+        mode: `"max"` if high is good, `"min"` if low is.
     """
 
     def __init__(self, path, monitor, mode):
@@ -114,7 +116,7 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
             self._forget_nan()
 
     def _forget_nan(self):
-        # Nothing would ever be better.
+        # No value would ever be better than NaN.
         if self.best is not None and math.isnan(self.best):
             self.best = -math.inf if self.mode == "max" else math.inf
 
@@ -144,7 +146,7 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
 class TensorBoard(keras.callbacks.Callback):
     """The log of each epoch for TensorBoard.
 
-    Keras has a callback of this name, which needs TensorFlow on any backend.
+    Keras's callback of this name needs TensorFlow on every backend.
 
     Args:
         path: `pathlib.Path` of the folder of logs.
