@@ -1,6 +1,5 @@
 import keras
 import numpy as np
-from keras import ops
 from scipy import stats
 
 from keras_multires.backend import gelu
@@ -9,8 +8,9 @@ from keras_multires.backend import layer_norm
 
 class OwnNorm(keras.layers.LayerNormalization):
     def call(self, inputs):
-        gamma, beta = map(ops.convert_to_tensor, (self.gamma, self.beta))
-        return layer_norm(inputs, gamma, beta, self.epsilon)
+        # Tensors: the function takes no variables.
+        weights = 1.0 * self.gamma, 1.0 * self.beta
+        return layer_norm(inputs, *weights, self.epsilon)
 
 
 class Gelu(keras.layers.Layer):
