@@ -210,8 +210,13 @@ def test_a_stream_continues_from_a_state_in_another_precision(policy):
     )
     expected, _ = model.step(pixels, state)
     received, _ = model.step(pixels, stored)
+    # float32 has rounded the state, which shows in outputs near zero.
     np.testing.assert_allclose(
-        *(run(ops.cast, outputs, "float32") for outputs in (received, expected))
+        *(
+            run(ops.cast, outputs, "float32")
+            for outputs in (received, expected)
+        ),
+        atol=1e-7,
     )
 
 
