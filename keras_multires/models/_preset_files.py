@@ -18,7 +18,6 @@ from keras_multires._validation import require
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 
-
 _MUST_BE_SAVED = "`preset` must be a directory that `save_to_preset` wrote."
 
 
@@ -53,8 +52,8 @@ class HasPresets:
         """
         load_weights = check_boolean("load_weights", load_weights)
         if isinstance(preset, str) and preset in cls.presets:
-            expected = "`load_weights` must be False for a name of a preset, "
-            expected += f"until there are trained weights of {preset!r}."
+            expected = f"`load_weights` must be False: the preset {preset!r} "
+            expected += "has no trained weights yet."
             require(not load_weights, expected, load_weights=load_weights)
             return cls._from_named_preset(preset, overrides)
         directory = check_path("preset", preset)

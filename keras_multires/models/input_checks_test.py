@@ -49,3 +49,10 @@ def test_every_id_of_the_vocabulary_is_accepted(model):
     token_ids = np.arange(7, dtype="uint8")[None]
     assert np.all(np.isfinite(model.predict(token_ids, verbose=0)))
     assert np.all(np.isfinite(model.predict(token_ids[:, :0], verbose=0)))
+
+
+def test_arguments_by_place_reach_the_methods_of_keras(model):
+    token_ids, targets = np.ones((6, 8), "int32"), np.ones((6, 3))
+    history = model.fit(token_ids, targets, 3, 2, 0)
+    assert (history.params["epochs"], history.params["steps"]) == (2, 2)
+    assert model.predict(token_ids, 2, 0).shape == (6, 3)

@@ -61,17 +61,17 @@ def checks_data(method):
     """The method of a model, with `check_data` before it.
 
     Args:
-        method: Method of `keras.Model` whose first arguments are `x` and `y`.
+        method: Method of `keras.Model` whose first argument is `x`, and whose
+            second one is `y` if it is an array.
     """
 
     @functools.wraps(method)
-    def checked(self, x=None, y=None, *args, **kwargs):
-        check_data(self, x, y)
+    def checked(self, x=None, *args, **kwargs):
+        check_data(self, x, args[0] if args else kwargs.get("y"))
         validation = kwargs.get("validation_data")
         if isinstance(validation, (tuple, list)):
             check_data(self, *validation[:2])
-        targets = () if y is None else (y,)
-        return method(self, x, *targets, *args, **kwargs)
+        return method(self, x, *args, **kwargs)
 
     return checked
 
