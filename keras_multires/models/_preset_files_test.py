@@ -78,7 +78,7 @@ def test_a_published_preset_names_the_flag_that_it_needs():
 
 def test_an_unknown_preset_lists_the_known_ones(tmp_path):
     for preset in ("imagenet", str(tmp_path / "missing")):
-        with pytest.raises(ValueError, match="`preset` .* 'scifar'"):
+        with pytest.raises(ValueError, match=r"`preset` .* 'scifar'"):
             MultiresClassifier.from_preset(preset)
 
 
