@@ -9,8 +9,8 @@ from keras_multires._validation import check_input_shape
 from keras_multires._validation import check_integer
 from keras_multires._validation import require
 from keras_multires.initializers import initializer_of_weight
-from keras_multires.layers._options import serialize_keras_objects
-from keras_multires.layers._options import store_keras_objects
+from keras_multires.layers._options import declares_options
+from keras_multires.layers._options import options_of
 from keras_multires.ops.tree import Tree
 from keras_multires.ops.tree import check_memory
 from keras_multires.ops.tree import default_depth
@@ -19,6 +19,7 @@ from keras_multires.ops.tree import default_depth
 class BaseMultires(keras.layers.Layer):
     """The filter bank of a layer. The subclasses document the options."""
 
+    @declares_options()
     def __init__(
         self,
         kernel_size=None,
@@ -54,15 +55,7 @@ class BaseMultires(keras.layers.Layer):
         super().__init__(**{**kwargs, "autocast": False})
         self.kernel_size = kernel_size
         self.depth = depth
-        self.memory = memory
         self.memory_size = memory_size
-        self.wavelet = wavelet
-        store_keras_objects(
-            self,
-            filter_initializer=filter_initializer,
-            filter_regularizer=filter_regularizer,
-            filter_constraint=filter_constraint,
-        )
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -122,15 +115,7 @@ class BaseMultires(keras.layers.Layer):
         return self._tree_for(None).receptive_field
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "depth": self.depth,
-            "memory": self.memory,
-            "memory_size": self.memory_size,
-            "wavelet": self.wavelet,
-            **serialize_keras_objects(self, "filter"),
-        }
+        return {**super().get_config(), **options_of(self)}
 
 
 def _check_wavelet(name):

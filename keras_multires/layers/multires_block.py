@@ -9,9 +9,8 @@ from keras_multires._precision import saturating_cast
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_choice
 from keras_multires.initializers import initializer_of_weight
-from keras_multires.layers._options import serialize_keras_objects
-from keras_multires.layers._options import shows_options_of
-from keras_multires.layers._options import store_keras_objects
+from keras_multires.layers._options import declares_options
+from keras_multires.layers._options import options_of
 from keras_multires.layers._streams import Streams
 from keras_multires.layers.multires_layer import MultiresLayer
 
@@ -73,7 +72,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
     - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
     """
 
-    @shows_options_of(MultiresLayer.__init__)
+    @declares_options(MultiresLayer.__init__)
     def __init__(
         self,
         kernel_size=None,
@@ -103,25 +102,15 @@ class MultiresBlock(Streams, keras.layers.Layer):
             name=name,
             autocast=False,
         )
-        self.normalization = normalization
-        self.dropout = dropout
-        self.output_projection = bool(output_projection)
+        self.output_projection = output_projection
         self.layer_options = {"kernel_size": kernel_size, **layer_options}
-        store_keras_objects(
-            self,
-            mixing_initializer=mixing_initializer,
-            mixing_regularizer=mixing_regularizer,
-            mixing_constraint=mixing_constraint,
-            mixing_bias_initializer=mixing_bias_initializer,
-            mixing_bias_regularizer=mixing_bias_regularizer,
-            mixing_bias_constraint=mixing_bias_constraint,
-        )
         self.multires_layer = MultiresLayer(
             **self.layer_options,
             dropout=dropout,
             dtype=self.dtype_policy,
             name="multires_layer",
         )
+        self.kernel_size = self.multires_layer.kernel_size
         self.channel_dropout = keras.layers.SpatialDropout1D(
             dropout, dtype=self.dtype_policy
         )
@@ -224,16 +213,9 @@ class MultiresBlock(Streams, keras.layers.Layer):
         return tuple(input_shape)
 
     def get_config(self):
+        layer = self.multires_layer.get_config()
         return {
             **super().get_config(),
-            "normalization": self.normalization,
-            "dropout": self.dropout,
-            "output_projection": self.output_projection,
-            **serialize_keras_objects(self, "mixing", "mixing_bias"),
-            **{
-                name: keras.saving.serialize_keras_object(
-                    getattr(self.multires_layer, name)
-                )
-                for name in self.layer_options
-            },
+            **options_of(self),
+            **{name: layer[name] for name in self.layer_options},
         }

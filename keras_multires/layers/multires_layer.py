@@ -18,9 +18,7 @@ from keras_multires.initializers import initializer_of_weight
 from keras_multires.layers._base_multires import BaseMultires
 from keras_multires.layers._kernel_synthesis import kernel_of
 from keras_multires.layers._kernel_synthesis import synthesize
-from keras_multires.layers._options import serialize_keras_objects
-from keras_multires.layers._options import shows_options_of
-from keras_multires.layers._options import store_keras_objects
+from keras_multires.layers._options import declares_options
 from keras_multires.layers._streams import Streams
 from keras_multires.ops import streaming
 from keras_multires.ops.causal_conv import convolve
@@ -126,7 +124,7 @@ class MultiresLayer(Streams, BaseMultires):
     - [Shi, Wang and Fox, 2023](https://arxiv.org/abs/2305.01638)
     """
 
-    @shows_options_of(BaseMultires.__init__)
+    @declares_options(BaseMultires.__init__)
     def __init__(
         self,
         kernel_size=None,
@@ -151,19 +149,7 @@ class MultiresLayer(Streams, BaseMultires):
             seed = check_integer("seed", seed, 0, 2**32 - 1)
         super().__init__(kernel_size=kernel_size, **options)
         self.independent_skip = independent_skip
-        self.dropout = dropout
-        self.algorithm = algorithm
         self.seed = seed
-        store_keras_objects(
-            self,
-            activation=activation,
-            memory_initializer=memory_initializer,
-            skip_initializer=skip_initializer,
-            memory_regularizer=memory_regularizer,
-            skip_regularizer=skip_regularizer,
-            memory_constraint=memory_constraint,
-            skip_constraint=skip_constraint,
-        )
         if dropout > 0:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -309,14 +295,3 @@ class MultiresLayer(Streams, BaseMultires):
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "independent_skip": self.independent_skip,
-            "activation": keras.activations.serialize(self.activation),
-            "dropout": self.dropout,
-            "algorithm": self.algorithm,
-            **serialize_keras_objects(self, "memory", "skip"),
-            "seed": self.seed,
-        }

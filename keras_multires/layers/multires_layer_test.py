@@ -453,7 +453,7 @@ def test_step_refuses_another_batch_size_and_an_empty_chunk():
     state = layer.get_initial_state(2)
     with pytest.raises(ValueError, match=r"Received: .*inputs\.shape"):
         layer.step(np.ones((2, 0, 3)), state)
-    with pytest.raises(ValueError, match=r"for this batch size.*Received: st"):
+    with pytest.raises(ValueError, match=r"to fit `inputs`.*Received: st"):
         layer.step(np.ones((3, 20, 3)), state)
 
 

@@ -22,6 +22,15 @@ class MultiresModel(Streams, keras.Model):
         super().__init__(**kwargs)
         self._compiled_steps = {}
 
+    def _mark_built(self):
+        """Says that all weights are there, as `build` does.
+
+        A constructor must not call `build`: Keras then refuses the layers and
+        weights that a subclass adds.
+        """
+        self.built = True
+        self._post_build()  # PyTorch learns of the parameters
+
     def check_targets(self, targets):
         """Raises a `ValueError` for targets that the model refuses."""
 

@@ -77,6 +77,7 @@ class MultiresClassifier(Task):
         self.preprocessing = preprocessing
         if preprocessing is not None and backbone.built:
             preprocessing.build(backbone.built_shape)
+            self._mark_built()
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -340,3 +340,32 @@ def test_tensorflow_traces_a_training_step_once(monkeypatch):
         model.train_on_batch(np.zeros((2, 20, 2)), np.zeros((2, 3)))
 
     assert len(traces) == 1
+
+
+def test_a_subclass_may_add_a_layer_after_the_constructor():
+    class Doubled(MultiresClassifier):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.scale = self.add_weight(name="scale", initializer="ones")
+
+        def call(self, inputs, mask=None, training=None):
+            return 2 * self.scale * super().call(inputs, mask, training)
+
+    backbone = small_classifier().backbone
+    plain, doubled = MultiresClassifier(backbone, 3), Doubled(backbone, 3)
+    doubled.head.set_weights(plain.head.get_weights())
+    inputs = sequences()
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ops.stop_gradient(doubled(inputs))),
+        2 * ops.convert_to_numpy(ops.stop_gradient(plain(inputs))),
+        rtol=1e-5,
+    )
+    assert len(doubled.trainable_weights) == len(plain.trainable_weights) + 1
+
+
+def test_pytorch_knows_the_parameters_of_a_new_model():
+    if keras.backend.backend() != "torch":
+        return
+    model = small_classifier()
+    shapes = {tuple(p.shape) for p in model.parameters()}
+    assert shapes == {tuple(w.shape) for w in model.trainable_weights}

@@ -186,7 +186,7 @@ class MultiresNet(HasPresets, MultiresModel):
             ndim=len(input_shape), axes=axes
         )
         self.built_shape = input_shape
-        self.built = True
+        self._mark_built()
 
     def call(self, inputs, mask=None, training=None):
         self.check_inputs(inputs)

@@ -48,7 +48,8 @@ class Task(HasPresets, MultiresModel):
             name="head",
         )
         self.head.build((None, None, backbone.hidden_dim))
-        self.built = backbone.built
+        if backbone.built:
+            self._mark_built()
 
     @classmethod
     def _from_named_preset(cls, preset, overrides):
