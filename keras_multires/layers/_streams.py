@@ -104,9 +104,8 @@ class Streams:
             check_built(self, "step")
         axes = self._step_axes()
         inputs = check_tensor("inputs", inputs, axes)
-        if inputs.shape[1] == 0:
-            expected = "The inputs of `step` must have at least one step."
-            require(False, expected, f"inputs.shape={tuple(inputs.shape)}")
+        expected = "The inputs of `step` must have at least one step."
+        require(inputs.shape[1] != 0, expected, f"inputs.shape={inputs.shape}")
         self.check_inputs(inputs)
         given, expected = {"state": state}, {}
         specs = self._stream_specs(inputs.shape[0])
