@@ -145,8 +145,9 @@ class MultiresLayer(Streams, BaseMultires):
         independent_skip = check_boolean("independent_skip", independent_skip)
         check_rate("dropout", dropout)
         check_choice("algorithm", algorithm, ALGORITHMS)
-        if seed is not None:  # as `keras.random` holds it
-            seed = check_integer("seed", seed, 0, 2**32 - 1)
+        seed = (
+            None if seed is None else check_integer("seed", seed, 0, 2**32 - 1)
+        )
         super().__init__(kernel_size=kernel_size, **options)
         self.independent_skip = independent_skip
         self.seed = seed
