@@ -102,6 +102,7 @@ check_string = _accepts(lambda value: isinstance(value, str), "be a string")
 check_rate = _accepts(
     lambda value: is_real(value) and 0 <= value < 1,
     "be a number from 0 (included) to 1 (excluded)",
+    float,
 )
 # Backends compute in float32, which must round it neither to 0 nor infinity.
 check_positive = _accepts(

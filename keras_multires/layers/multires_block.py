@@ -93,7 +93,9 @@ class MultiresBlock(Streams, keras.layers.Layer):
         **layer_options,
     ):
         check_choice("normalization", normalization, NORMALIZATIONS)
-        check_boolean("output_projection", output_projection)
+        output_projection = check_boolean(
+            "output_projection", output_projection
+        )
         # `call` casts its inputs, integers too.
         super().__init__(
             activity_regularizer=activity_regularizer,
@@ -111,6 +113,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
             name="multires_layer",
         )
         self.kernel_size = self.multires_layer.kernel_size
+        self.dropout = self.multires_layer.dropout
         self.channel_dropout = keras.layers.SpatialDropout1D(
             dropout, dtype=self.dtype_policy
         )

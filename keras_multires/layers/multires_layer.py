@@ -143,13 +143,14 @@ class MultiresLayer(Streams, BaseMultires):
         **options,
     ):
         independent_skip = check_boolean("independent_skip", independent_skip)
-        check_rate("dropout", dropout)
+        dropout = check_rate("dropout", dropout)
         check_choice("algorithm", algorithm, ALGORITHMS)
         seed = (
             None if seed is None else check_integer("seed", seed, 0, 2**32 - 1)
         )
         super().__init__(kernel_size=kernel_size, **options)
         self.independent_skip = independent_skip
+        self.dropout = dropout
         self.seed = seed
         if dropout > 0:
             self.seed_generator = keras.random.SeedGenerator(seed)
