@@ -93,9 +93,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
         **layer_options,
     ):
         check_choice("normalization", normalization, NORMALIZATIONS)
-        output_projection = check_boolean(
-            "output_projection", output_projection
-        )
+        has_projection = check_boolean("output_projection", output_projection)
         # `call` casts its inputs, integers too.
         super().__init__(
             activity_regularizer=activity_regularizer,
@@ -104,7 +102,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
             name=name,
             autocast=False,
         )
-        self.output_projection = output_projection
+        self.output_projection = has_projection
         self.layer_options = {"kernel_size": kernel_size, **layer_options}
         self.multires_layer = MultiresLayer(
             **self.layer_options,
