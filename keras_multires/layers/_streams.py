@@ -1,5 +1,7 @@
 """What layers and models that run step by step have in common."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
@@ -13,12 +15,20 @@ from keras_multires._validation import require
 SOURCES = "`get_initial_state`, the last `step` or `transition` of this layer"
 
 
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """Shape and dtype of a tensor. A size of None fits any."""
+
+    shape: tuple
+    dtype: str
+
+
 class Streams:
     """Mix-in: the public door of a stream, above an unchecked core.
 
     A class that uses it has these methods, which trust their arguments:
 
-    - `_stream_specs(batch_size)`: nested `keras.InputSpec`s of the state, and
+    - `_stream_specs(batch_size)`: nested `TensorSpec`s of the state, and
       those of the transition.
     - `_transition()`: the transition.
     - `_step_axes()`: the axes of the inputs of a step, for `check_tensor`.

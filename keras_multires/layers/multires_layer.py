@@ -20,6 +20,7 @@ from keras_multires.layers._kernel_synthesis import kernel_of
 from keras_multires.layers._kernel_synthesis import synthesize
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._streams import Streams
+from keras_multires.layers._streams import TensorSpec
 from keras_multires.ops import streaming
 from keras_multires.ops.causal_conv import convolve
 from keras_multires.ops.filter_bank import tree_readout
@@ -269,9 +270,9 @@ class MultiresLayer(Streams, BaseMultires):
         dtype = tree_precision(self.compute_dtype)
         shape = (*self.tree.transition_shape, channels)
         return {
-            "history": keras.InputSpec(dtype, (batch_size, size, channels)),
-            "position": keras.InputSpec("int32", ()),
-        }, keras.InputSpec(dtype, shape)
+            "history": TensorSpec((batch_size, size, channels), dtype),
+            "position": TensorSpec((), "int32"),
+        }, TensorSpec(shape, dtype)
 
     def _transition(self):
         return streaming.transition_matrices(*self._tree_weights(), self.tree)

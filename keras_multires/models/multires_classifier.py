@@ -6,6 +6,7 @@ from keras import ops
 from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
 from keras_multires._validation import require
+from keras_multires.layers._streams import TensorSpec
 from keras_multires.models.presets import CLASSIFIER_PRESETS
 from keras_multires.models.task import Task
 
@@ -114,8 +115,8 @@ class MultiresClassifier(Task):
         return {
             "backbone": backbone,
             # The sum and the number of the valid steps so far.
-            "total": keras.InputSpec(precision, (batch_size, hidden_dim)),
-            "count": keras.InputSpec(precision, (batch_size, 1)),
+            "total": TensorSpec((batch_size, hidden_dim), precision),
+            "count": TensorSpec((batch_size, 1), precision),
         }, transition
 
     def _step(self, inputs, state, transition=None, in_place=False):

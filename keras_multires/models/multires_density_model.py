@@ -13,6 +13,7 @@ from keras_multires._validation import require
 from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.distributions import draw_noise
 from keras_multires.distributions import num_parameters
+from keras_multires.layers._streams import TensorSpec
 from keras_multires.models.presets import DENSITY_PRESETS
 from keras_multires.models.task import Task
 
@@ -109,7 +110,7 @@ class MultiresDensityModel(Task):
     def _stream_specs(self, batch_size):
         backbone, transition = self.backbone._stream_specs(batch_size)
         shape = (batch_size, 1, self.backbone.input_channels)
-        last_pixel = keras.InputSpec(self.compute_dtype, shape)
+        last_pixel = TensorSpec(shape, self.compute_dtype)
         return {"backbone": backbone, "last": last_pixel}, transition
 
     def _step(self, inputs, state, transition=None, in_place=False):

@@ -55,13 +55,16 @@ def transition_matrices(scaling_filter, wavelet_filter, memory_weights, tree):
     size = 1 + tree.num_past_values
     units = np.broadcast_to(np.eye(size)[..., None], (size, size, channels))
     units = ops.convert_to_tensor(units, dtype=scaling_filter.dtype)
-    firsts = np.cumsum([1] + [len(ring.lags) for ring in tree.look_backs])
-    new_values = [None] * len(tree.look_backs)
+    pasts, row = [], 1
+    for ring in tree.look_backs:
+        end = row + len(ring.lags)
+        pasts.append([units[None, unit] for unit in range(row, end)])
+        row = end
+    new_values = [None] * len(pasts)
 
-    def past_as_units(signal, look_back):
-        new_values[look_back.index] = signal[0]
-        first = int(firsts[look_back.index])
-        return [units[None, first + i] for i in range(len(look_back.lags))]
+    def past_as_units(signal, ring):
+        new_values[ring.index] = signal[0]
+        return pasts[ring.index]
 
     readout = tree_readout(
         units[:1],
