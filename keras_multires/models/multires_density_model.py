@@ -145,7 +145,7 @@ class MultiresDensityModel(Task):
         """
         num_samples = check_integer("num_samples", num_samples)
         check_positive("temperature", temperature)
-        prefix = self._check_prefix(prefix, num_samples)
+        prefix = self._read_prefix(prefix, num_samples)
         length, channels = self.backbone.built_shape[1:]
         numbers = self.num_mixtures + channels
         noise = draw_noise((length, num_samples, 1, numbers), seed)
@@ -155,7 +155,7 @@ class MultiresDensityModel(Task):
             prefix, noise, ops.convert_to_tensor(temperature, dtype="float32")
         )
 
-    def _check_prefix(self, prefix, num_samples):
+    def _read_prefix(self, prefix, num_samples):
         length, channels = self.backbone.built_shape[1:]
         # Half precision cannot hold all the values of a pixel.
         dtype = at_least_float32(self.compute_dtype)
