@@ -259,11 +259,10 @@ def check_structure(given, expected, source):
             tensor = value if ops.is_tensor(value) else _to_tensor(value)
             if tensor is None:
                 fail(path, f"={value!r}")
-            shape, dtype = tuple(tensor.shape), str(tensor.dtype)
+            shape, dtype = tuple(tensor.shape), backend.dtype_name(tensor)
             if shape != spec.shape and not _shape_fits(shape, spec.shape):
                 fail(path, f".shape={shape}, where {spec.shape} fits")
-            # `bfloat16` contains `float16`.
-            if spec.dtype not in dtype or f"b{spec.dtype}" in dtype:
+            if spec.dtype != dtype:
                 if "int" in spec.dtype or "float" not in dtype:
                     fail(path, f".dtype={dtype}, where {spec.dtype} fits")
                 tensor = ops.cast(tensor, spec.dtype)

@@ -29,7 +29,14 @@ call_layer = keras.layers.Layer.__call__
 
 
 def dtype_name(tensor):
-    return tensor.dtype.name
+    return _name(tensor.dtype)
+
+
+@functools.cache
+def _name(dtype):
+    # Takes microseconds, which the check of a stream's state would take for
+    # each tensor.
+    return dtype.name
 
 
 def has_values(tensor):
