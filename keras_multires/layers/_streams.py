@@ -15,7 +15,7 @@ from keras_multires._validation import require
 SOURCES = "`get_initial_state`, the last `step` or `transition` of this layer"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(slots=True)
 class TensorSpec:
     """Shape and dtype of a tensor. A size of None fits any."""
 
