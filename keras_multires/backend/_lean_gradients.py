@@ -14,18 +14,19 @@ from keras import ops
 from keras.backend import standardize_dtype
 
 from keras_multires.backend._exports import is_called_by_exporter
+from keras_multires.backend._tape import unrecorded
 
 
 @ops.custom_gradient
 def gelu(inputs):
     """Exact GELU; `x Phi(x)` has the derivative `Phi(x) + x phi(x)`."""
+    values = unrecorded(inputs)
 
     def gradient(upstream):
         density = ops.exp(-0.5 * ops.square(inputs)) * (2 * math.pi) ** -0.5
         cdf = 0.5 * (1 + ops.erf(inputs * 0.5**0.5))
         return upstream * (cdf + inputs * density)
 
-    values = ops.stop_gradient(inputs)
     if standardize_dtype(inputs.dtype) == "float64":
         return gelu_by_erf(values), gradient
     return ops.gelu(values, approximate=False), gradient
@@ -58,8 +59,8 @@ def _layer_norm(epsilon):
             normalized, inverse = _normalize(inputs, scale.dtype, epsilon)
             steps = tuple(range(len(inputs.shape) - 1))
             by_normalized = upstream * scale
-            mean = ops.mean(by_normalized, axis=-1, keepdims=True)
-            slope = ops.mean(by_normalized * normalized, axis=-1, keepdims=True)
+            mean = _mean(by_normalized)
+            slope = _mean(by_normalized * normalized)
             by_inputs = inverse * (by_normalized - mean - slope * normalized)
             return (
                 ops.cast(by_inputs, inputs.dtype),
@@ -67,10 +68,9 @@ def _layer_norm(epsilon):
                 ops.sum(upstream, axis=steps),
             )
 
-        values = ops.stop_gradient(inputs)
+        values = unrecorded(inputs)
         normalized, _ = _normalize(values, scale.dtype, epsilon)
-        outputs = normalized * ops.stop_gradient(scale)
-        outputs += ops.stop_gradient(offset)
+        outputs = normalized * unrecorded(scale) + unrecorded(offset)
         return ops.cast(outputs, inputs.dtype), gradient
 
     return norm
@@ -79,7 +79,12 @@ def _layer_norm(epsilon):
 def _normalize(inputs, precision, epsilon):
     """Inputs with mean 0 and variance 1, and the factor of each step."""
     centered = ops.cast(inputs, precision)
-    centered -= ops.mean(centered, axis=-1, keepdims=True)
-    variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+    centered -= _mean(centered)
+    variance = _mean(ops.square(centered))
     inverse = ops.rsqrt(variance + epsilon)
     return centered * inverse, inverse
+
+
+def _mean(inputs):
+    # On JAX, `keras.ops.mean` computes in float32 for float64.
+    return ops.sum(inputs, axis=-1, keepdims=True) / inputs.shape[-1]

@@ -14,6 +14,7 @@ from keras import ops
 from keras_multires.backend import _exports
 from keras_multires.backend import _lean_gradients
 from keras_multires.backend import _stream_steps
+from keras_multires.backend import _tape
 from keras_multires.backend import _twisted_fft
 
 COMPILES_BY_DEFAULT = True
@@ -21,6 +22,7 @@ EXPORT_FORMATS = _exports.FORMATS["jax"]
 
 is_exporting = _exports.is_called_by_exporter
 layer_norm = _lean_gradients.layer_norm
+unrecorded = _tape.unrecorded
 read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop

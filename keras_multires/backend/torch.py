@@ -9,12 +9,14 @@ from keras import ops
 
 from keras_multires.backend import _exports
 from keras_multires.backend import _padded_fft
+from keras_multires.backend import _tape
 
 COMPILES_BY_DEFAULT = False
 EXPORT_FORMATS = _exports.FORMATS["torch"]
 
 fft_convolve = _padded_fft.convolve
 fft_gradients = _padded_fft.gradients
+unrecorded = _tape.unrecorded
 
 
 def dtype_name(tensor):

@@ -20,10 +20,8 @@ def convolve(inputs, kernel):
 
     @ops.custom_gradient
     def by_spectra(inputs, kernel):
-        # Without the stop, TensorFlow's eager tape would record these
-        # operations beside the gradient below, and keep every spectrum.
         outputs = backend.fft_convolve(
-            ops.stop_gradient(inputs), ops.stop_gradient(kernel)
+            backend.unrecorded(inputs), backend.unrecorded(kernel)
         )
 
         def gradient(*args, upstream=None):
