@@ -36,6 +36,8 @@ def convolve(inputs, kernel):
 
 def gradients(cotangent, inputs, kernel):
     """Gradients of the convolution with respect to its two inputs."""
+    if torch.is_grad_enabled():
+        return _differentiable_gradients(cotangent, inputs, kernel)
     by_inputs, by_kernel = map(torch.zeros_like, (inputs, kernel))
     if not inputs.numel():
         return by_inputs, by_kernel
@@ -56,6 +58,27 @@ def gradients(cotangent, inputs, kernel):
             target.copy_(_signal(product, padded, target.shape[1]))
         by_taps.copy_(_signal(correlation, padded, by_taps.shape[0]))
     return by_inputs, by_kernel
+
+
+def _differentiable_gradients(cotangent, inputs, kernel):
+    """The same for higher derivatives: PyTorch records each operation.
+
+    It cannot record the writes into memory that save the time above.
+    """
+    if not inputs.numel():
+        return inputs * cotangent, kernel * 0
+    length, taps = inputs.shape[1], kernel.shape[0]
+    padded_length = 2 * fast_length(length)
+    by_outputs, past, filters = (
+        torch.fft.rfft(tensor, padded_length, dim=-2)
+        for tensor in (cotangent, inputs, kernel)
+    )
+    by_inputs = by_outputs * filters.conj()
+    by_kernel = (by_outputs * past.conj()).sum(0)
+    return (
+        torch.fft.irfft(by_inputs, padded_length, dim=-2)[:, :length],
+        torch.fft.irfft(by_kernel, padded_length, dim=-2)[:taps],
+    )
 
 
 def _zeros_for_group(inputs):

@@ -1,0 +1,44 @@
+"""First and second derivatives of a scalar function, on the running backend."""
+
+import functools
+
+from keras import ops
+
+from testing.backends import BACKEND
+from testing.backends import run_function
+
+
+def gradient_of(function):
+    """The gradient of a scalar function of one tensor, differentiable again."""
+    if BACKEND == "jax":
+        import jax
+
+        return jax.grad(function)
+    if BACKEND == "tensorflow":
+        return functools.partial(_tensorflow_gradient, function)
+    return functools.partial(_torch_gradient, function)
+
+
+def product_with_hessian(function, direction, mode="eager"):
+    """Function of a tensor: the Hessian of `function` times a direction."""
+    gradient = gradient_of(function)
+    slope = gradient_of(lambda point: ops.sum(gradient(point) * direction))
+    return run_function(slope, mode)
+
+
+def _tensorflow_gradient(function, point):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(point)
+        value = function(point)
+    return tape.gradient(value, point)
+
+
+def _torch_gradient(function, point):
+    import torch
+
+    if not point.requires_grad:
+        point = point.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(function(point), point, create_graph=True)
+    return slope
