@@ -84,8 +84,9 @@ def load_pytorch_checkpoint(model, path):
     """Sets the weights of a model to those of a published checkpoint.
 
     The file holds the weights, or a dictionary with the weights in the entry
-    `"model"` or `"state_dict"`. Other entries are ignored. The names may start
-    with the `module.` of data-parallel training. Weights of any floating dtype
+    `"model"`, `"state_dict"` or `"model_state_dict"`. Other entries are
+    ignored. The names may start with the `module.` of data-parallel training
+    and the `_orig_mod.` of `torch.compile`, in any order. Weights of any floating dtype
     are cast to the dtype of the model's weights.
 
     Code in the file is not run. PyTorch is needed on every backend.
@@ -273,7 +274,7 @@ _IGNORED = [
 
 
 def _read_state(torch, path):
-    """The objects of a checkpoint, as a dict by names without `module.`."""
+    """The objects of a checkpoint, as a dict by names without prefixes."""
     with (
         open(path, "rb") as file,
         explain_errors(
@@ -288,7 +289,7 @@ def _read_state(torch, path):
         torch.serialization.safe_globals(_IGNORED),
     ):
         state = torch.load(file, map_location="cpu", weights_only=True)
-    for name in ("model", "state_dict"):
+    for name in ("model", "state_dict", "model_state_dict"):
         if isinstance(state, dict) and isinstance(state.get(name), dict):
             state = state[name]
     expected = f"The file holds no dict of tensors: {path}. Write it with "
@@ -296,8 +297,9 @@ def _read_state(torch, path):
     received = f"an object of type {type(state).__name__}"
     require(isinstance(state, dict), expected, received)
     names = list(map(str, state))
-    if all(name.startswith("module.") for name in names):
-        names = [name.removeprefix("module.") for name in names]
+    wrappers = ("module.", "_orig_mod.")
+    while names and all(name.startswith(wrappers) for name in names):
+        names = [name.partition(".")[2] for name in names]
     return dict(zip(names, state.values(), strict=True))
 
 

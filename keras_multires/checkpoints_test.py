@@ -168,16 +168,23 @@ def write(path, content, **options):
     return path
 
 
-@pytest.mark.parametrize("new_format", [True, False])
-@pytest.mark.parametrize("entry", ["model", "state_dict"])
+@pytest.mark.parametrize(
+    ("entry", "prefix", "new_format"),
+    [
+        ("model", "module.", True),
+        ("state_dict", "_orig_mod.", False),
+        ("model_state_dict", "module._orig_mod.", True),
+        ("model", "_orig_mod.module.", False),
+    ],
+)
 def test_only_the_weights_of_a_training_checkpoint_are_read(
-    entry, new_format, tmp_path
+    entry, prefix, new_format, tmp_path
 ):
     model = small_classifier(normalization="batch")
     fill(model)
     expected = values(model)
     weights = {
-        f"module.{name}": torch.nn.Parameter(tensor)
+        f"{prefix}{name}": torch.nn.Parameter(tensor)
         for name, tensor in state_of(model, tmp_path).items()
         if tensor.is_floating_point()
     }

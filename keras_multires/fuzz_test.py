@@ -539,8 +539,8 @@ ENTRIES = {
         (array(1, 1, 2),),
         (
             *STATES,
-            {"backbone": None, "total": None, "count": None},
-            {"backbone": [1], "total": array(1, 2), "count": "many"},
+            dict.fromkeys(("backbone", "total", "excess", "count")),
+            dict.fromkeys(("backbone", "total", "excess", "count"), "many"),
         ),
         in_place=BOOLEAN,
     ),

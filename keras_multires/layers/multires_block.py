@@ -9,6 +9,7 @@ from keras_multires._precision import saturating_cast
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_choice
 from keras_multires.initializers import initializer_of_weight
+from keras_multires.layers._frozen import keep_frozen
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._options import options_of
 from keras_multires.layers._streams import Streams
@@ -133,6 +134,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
             self.projection = self._dense(channels, channels, "projection")
         self.channel_dropout.build(input_shape)
         self.norm.build(input_shape)
+        keep_frozen(self)
 
     def _dense(self, units, channels, name):
         dense = keras.layers.Dense(

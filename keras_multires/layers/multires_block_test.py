@@ -200,3 +200,11 @@ def test_dropout_drops_whole_channels():
 def test_errors_name_the_bad_argument(options, message):
     with pytest.raises(ValueError, match=message):
         MultiresBlock(**options)
+
+
+def test_a_block_made_frozen_is_frozen_in_a_model():
+    inputs = keras.Input((8, 4))
+    block = MultiresBlock(output_projection=True, trainable=False)
+    model = keras.Model(inputs, block(inputs))
+    assert len(model.weights) == 10
+    assert model.trainable_weights == []

@@ -6,6 +6,7 @@ from keras import ops
 from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
 from keras_multires._validation import require
+from keras_multires.layers._frozen import keep_frozen
 from keras_multires.layers._streams import TensorSpec
 from keras_multires.models.presets import CLASSIFIER_PRESETS
 from keras_multires.models.task import Task
@@ -76,6 +77,7 @@ class MultiresClassifier(Task):
         super().__init__(backbone, num_classes, **kwargs)
         self.num_classes = num_classes
         self.preprocessing = preprocessing
+        keep_frozen(self)
         if preprocessing is not None and backbone.built:
             preprocessing.build(backbone.built_shape)
             self._mark_built()
@@ -114,9 +116,11 @@ class MultiresClassifier(Task):
         hidden_dim = self.backbone.hidden_dim
         return {
             "backbone": backbone,
-            # The sum and the number of the valid steps so far.
+            # The sum of the steps so far, what rounding has added to it, and
+            # their number.
             "total": TensorSpec((batch_size, hidden_dim), precision),
-            "count": TensorSpec((batch_size, 1), precision),
+            "excess": TensorSpec((batch_size, hidden_dim), precision),
+            "count": TensorSpec((batch_size, 1), "int32"),
         }, transition
 
     def _step(self, inputs, state, transition=None, in_place=False):
@@ -125,10 +129,20 @@ class MultiresClassifier(Task):
         outputs, backbone = self.backbone._step(
             inputs, state["backbone"], transition, in_place
         )
-        total, count = _pooling_terms(outputs, mask=None)
-        total, count = state["total"] + total, state["count"] + count
-        state = {"backbone": backbone, "total": total, "count": count}
-        return self._classify(total, count), state
+        added, steps = _pooling_terms(outputs, mask=None)
+        # Kahan's sum. After 2**24 steps, a plain one in float32 would lose most
+        # of what is added.
+        added -= state["excess"]
+        total = state["total"] + added
+        excess = (total - state["total"]) - added
+        count = state["count"] + ops.cast(steps, "int32")
+        state = {
+            "backbone": backbone,
+            "total": total,
+            "excess": excess,
+            "count": count,
+        }
+        return self._classify(total, ops.cast(count, total.dtype)), state
 
     def get_config(self):
         preprocessing = keras.saving.serialize_keras_object(self.preprocessing)

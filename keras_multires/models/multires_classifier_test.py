@@ -143,6 +143,54 @@ def test_steps_give_the_logits_of_the_sequence_so_far(options):
         )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_the_mean_of_a_hundred_million_steps_loses_no_step(dtype):
+    keras.utils.set_random_seed(0)
+    backbone = MultiresNet(4, 1, length=8, input_channels=1, dtype=dtype)
+    model = MultiresClassifier(backbone, 3)
+    inputs = np.full((1, 1, 1), 0.3, "float32")
+
+    def total(state):
+        total, excess = (
+            ops.convert_to_numpy(state[name]).astype("float64")
+            for name in ("total", "excess")
+        )
+        return total - excess
+
+    def run(steps, state):
+        for _ in range(steps):
+            _, state = model.step(inputs, state)
+        return state
+
+    # From here on, each step adds the same features.
+    state = run(8, model.get_initial_state(1))
+    features = total(run(1, state)) - total(state)
+    assert (np.abs(features) > 0.1).all()
+
+    past = ops.convert_to_tensor(1e8 * features, dtype="float32")
+    count = ops.full((1, 1), 100_000_000, dtype="int32")
+    later = run(500, {**state, "total": past, "count": count})
+
+    gained = total(later) - ops.convert_to_numpy(past)
+    np.testing.assert_allclose(gained, 500 * features, rtol=1e-5)
+    assert int(ops.convert_to_numpy(later["count"])[0, 0]) == 100_000_500
+
+
+@pytest.mark.parametrize("length", [8, None])
+def test_a_classifier_made_frozen_is_frozen(length):
+    backbone = MultiresNet(4, 1, length=length, input_channels=2)
+    inputs = keras.Input((8, 2))
+    model = MultiresClassifier(
+        backbone,
+        3,
+        preprocessing=keras.layers.Dense(2),
+        trainable=False,
+    )
+    outer = keras.Model(inputs, model(inputs))
+    assert len(outer.weights) > 8
+    assert outer.trainable_weights == []
+
+
 def test_a_stored_state_continues_the_stream():
     model, inputs = small_classifier(), sequences()
     _, state = model.step(inputs[:, :9], model.get_initial_state(5))

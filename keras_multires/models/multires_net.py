@@ -14,6 +14,7 @@ from keras_multires._validation import check_token_ids
 from keras_multires._validation import require
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers import MultiresBlock
+from keras_multires.layers._frozen import keep_frozen
 from keras_multires.layers._kernel_synthesis import synthesized_together
 from keras_multires.models._multires_model import MultiresModel
 from keras_multires.models._preset_files import HasPresets
@@ -186,6 +187,7 @@ class MultiresNet(HasPresets, MultiresModel):
             ndim=len(input_shape), axes=axes
         )
         self.built_shape = input_shape
+        keep_frozen(self)
         self._mark_built()
 
     def call(self, inputs, mask=None, training=None):

@@ -289,3 +289,12 @@ def test_steps_in_place_accept_a_state_of_another_precision():
         np.testing.assert_allclose(outputs, expected, atol=1e-2)
         dtype = keras.backend.standardize_dtype(stored[0]["history"].dtype)
         assert dtype == "float32"
+
+
+@pytest.mark.parametrize("length", [8, None])
+def test_a_backbone_made_frozen_is_frozen_in_a_model(length):
+    inputs = keras.Input((8, 2))
+    net = MultiresNet(4, 1, length=length, input_channels=2, trainable=False)
+    model = keras.Model(inputs, net(inputs))
+    assert len(model.weights) == 10
+    assert model.trainable_weights == []

@@ -4,6 +4,7 @@ import keras
 
 from keras_multires._validation import require
 from keras_multires.initializers import fan_in_uniform
+from keras_multires.layers._frozen import keep_frozen
 from keras_multires.models._multires_model import MultiresModel
 from keras_multires.models._preset_files import HasPresets
 from keras_multires.models.multires_net import MultiresNet
@@ -48,6 +49,7 @@ class Task(HasPresets, MultiresModel):
             name="head",
         )
         self.head.build((None, None, backbone.hidden_dim))
+        keep_frozen(self)
         if backbone.built:
             self._mark_built()
 

@@ -106,7 +106,8 @@ def _read_checksums(path, url):
     checksums, problems = {}, []
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
-        match = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](.+)", line)
+        # PhysioNet writes one space, `sha256sum` a second one or a star.
+        match = re.fullmatch(r"([0-9a-fA-F]{64}) [ *]?(.+)", line)
         if match is not None and _is_inside(match[2]):
             checksums[match[2]] = match[1].lower()
         else:

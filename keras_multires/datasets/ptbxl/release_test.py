@@ -28,7 +28,8 @@ def pack(files, compression=zipfile.ZIP_DEFLATED):
 
 def list_checksums(files):
     return "".join(
-        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        # With one space, as PhysioNet writes it.
+        f"{hashlib.sha256(content).hexdigest()} {name}\n"
         for name, content in files.items()
     ).encode()
 

@@ -1,0 +1,11 @@
+"""`trainable=False` of a layer that has layers."""
+
+
+def keep_frozen(layer):
+    """Freezes the sublayers of a layer that was made with `trainable=False`.
+
+    Keras does so only when the attribute is set, and not for sublayers that are
+    added later.
+    """
+    if not layer.trainable:
+        layer.trainable = False
