@@ -86,8 +86,8 @@ def load_pytorch_checkpoint(model, path):
     The file holds the weights, or a dictionary with the weights in the entry
     `"model"`, `"state_dict"` or `"model_state_dict"`. Other entries are
     ignored. The names may start with the `module.` of data-parallel training
-    and the `_orig_mod.` of `torch.compile`, in any order. Weights of any floating dtype
-    are cast to the dtype of the model's weights.
+    and the `_orig_mod.` of `torch.compile`, in any order. Weights of
+    any floating dtype are cast to the dtype of the model's weights.
 
     Code in the file is not run. PyTorch is needed on every backend.
 

@@ -8,4 +8,6 @@ def keep_frozen(layer):
     added later.
     """
     if not layer.trainable:
+        # TensorFlow skips an attribute that is set to the value that it has.
+        layer.trainable = True
         layer.trainable = False
