@@ -315,6 +315,14 @@ def check_layer(layer, *kinds, name="layer"):
     require(is_right, expected, **{name: layer})
 
 
+def check_real(inputs):
+    """Accepts inputs that are not complex: a cast would drop a part of them."""
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if dtype.startswith("complex"):
+        expected = "`inputs` must be real. Pass real and imaginary parts as "
+        require(False, f"{expected}channels.", f"inputs.dtype={dtype}")
+
+
 def check_token_ids(token_ids, vocabulary_size):
     """Accepts integers from 0 to `vocabulary_size - 1`.
 

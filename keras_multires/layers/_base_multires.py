@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_multires._validation import check_input_shape
 from keras_multires._validation import check_integer
+from keras_multires._validation import check_real
 from keras_multires._validation import require
 from keras_multires.initializers import initializer_of_weight
 from keras_multires.layers._options import declares_options
@@ -99,6 +100,7 @@ class BaseMultires(keras.layers.Layer):
 
     def _prepare(self, inputs, mask):
         """The inputs as floats, with masked steps as zero."""
+        check_real(inputs)
         inputs = ops.cast(inputs, self.compute_dtype)
         if mask is None:
             return inputs

@@ -8,6 +8,7 @@ from keras_multires._precision import at_least_float32
 from keras_multires._precision import saturating_cast
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_choice
+from keras_multires._validation import check_real
 from keras_multires.initializers import initializer_of_weight
 from keras_multires.layers._frozen import keep_frozen
 from keras_multires.layers._options import declares_options
@@ -156,6 +157,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
         return dense
 
     def call(self, inputs, mask=None, training=None):
+        check_real(inputs)
         inputs = ops.cast(inputs, self.compute_dtype)
         filtered = self.multires_layer(inputs, mask=mask, training=training)
         call = keras.layers.Layer.__call__

@@ -4,6 +4,8 @@ import pytest
 from keras import ops
 
 from keras_multires.layers.multires_block import MultiresBlock
+from keras_multires.layers.multires_conv import MultiresConv
+from keras_multires.layers.multires_layer import MultiresLayer
 
 
 @pytest.mark.parametrize(
@@ -208,3 +210,10 @@ def test_a_block_made_frozen_is_frozen_in_a_model():
     model = keras.Model(inputs, block(inputs))
     assert len(model.weights) == 10
     assert model.trainable_weights == []
+
+
+@pytest.mark.parametrize("kind", [MultiresConv, MultiresLayer, MultiresBlock])
+def test_complex_inputs_are_refused(kind):
+    inputs = ops.convert_to_tensor(np.full((1, 8, 2), 1 + 2j, "complex64"))
+    with pytest.raises(ValueError, match="`inputs` must be real"):
+        kind(depth=2)(inputs)

@@ -10,6 +10,7 @@ from keras_multires._validation import INT32_MAX
 from keras_multires._validation import INT64_MAX
 from keras_multires._validation import check_input_shape
 from keras_multires._validation import check_integer
+from keras_multires._validation import check_real
 from keras_multires._validation import check_token_ids
 from keras_multires._validation import require
 from keras_multires.initializers import fan_in_uniform
@@ -191,6 +192,7 @@ class MultiresNet(HasPresets, MultiresModel):
         self._mark_built()
 
     def call(self, inputs, mask=None, training=None):
+        check_real(inputs)
         self.check_inputs(inputs)
         mask = self.compute_mask(inputs, mask)
         if mask is None:

@@ -298,3 +298,10 @@ def test_a_backbone_made_frozen_is_frozen_in_a_model(length):
     model = keras.Model(inputs, net(inputs))
     assert len(model.weights) == 10
     assert model.trainable_weights == []
+
+
+def test_complex_inputs_are_refused():
+    net = MultiresNet(4, 1, length=8, input_channels=2)
+    inputs = ops.convert_to_tensor(np.full((1, 8, 2), 1 + 2j, "complex64"))
+    with pytest.raises(ValueError, match="`inputs` must be real"):
+        net(inputs)
