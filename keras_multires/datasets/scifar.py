@@ -11,12 +11,9 @@ keras.layers.Normalization(
 ```
 """
 
-import codecs
 import concurrent.futures
-import io
 import math
 import os
-import pickle
 
 import keras
 import numpy as np
@@ -28,6 +25,7 @@ from keras_multires._validation import check_path
 from keras_multires._validation import check_positive
 from keras_multires._validation import check_rate
 from keras_multires._validation import check_verbose
+from keras_multires.datasets import _array_pickle
 from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
 from keras_multires.datasets._checks import require_whole
@@ -64,11 +62,6 @@ _KERAS_REMEDY = (
     "`cifar-10-batches-py-target*` in `datasets` of its own folder, `~/.keras` "
     "or `$KERAS_HOME`: delete it if it is damaged."
 )
-# The function that numpy's arrays are pickled with, in numpy 1 and numpy 2.
-_RECONSTRUCT = (
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-)
 
 
 def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
@@ -87,8 +80,8 @@ def load_data(directory=None, seed=0, verbose=1, validation_fraction=0.1):
             - the unpacked binary version, with `data_batch_1.bin` to
               `data_batch_5.bin` and `test_batch.bin`;
             - the unpacked Python version, with `data_batch_1` to `data_batch_5`
-              and `test_batch`. These are pickles, of which only arrays, lists
-              and strings are accepted, so they cannot run code;
+              and `test_batch`. These are pickles, of which only arrays of
+              numbers, lists and strings are accepted. They cannot run code;
             - the parent of either, if that is still named
               `cifar-10-batches-bin` or `cifar-10-batches-py`;
             - images of 32 x 32 pixels, `train/<class>/*` and `test/<class>/*`,
@@ -293,7 +286,7 @@ def _read_binary(content):
 
 
 def _read_pickle(content):
-    batch = _Unpickler(content).load()
+    batch = _array_pickle.load(content)
     require_whole(isinstance(batch, dict), "the pickle holds no dict")
     # The keys are bytes in the original, and strings if Python 3 rewrote it.
     planes, labels = (
@@ -308,34 +301,16 @@ def _read_pickle(content):
     require_whole(
         are_planes, f"`data` is no uint8 array of {num_columns} columns"
     )
-    labels = np.asarray(labels)
-    are_labels = labels.shape == planes.shape[:1]
+    # Lists that hold each other need little room in a file, and NumPy would
+    # write them out.
+    is_flat = isinstance(labels, np.ndarray) or (
+        isinstance(labels, list)
+        and not any(isinstance(label, (list, tuple)) for label in labels)
+    )
+    labels = np.asarray(labels if is_flat else [])
+    are_labels = is_flat and labels.shape == planes.shape[:1]
     require_whole(are_labels, "`labels` is no list, one for each row of `data`")
     return planes, labels
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads a pickle of arrays and plain values, and refuses anything else."""
-
-    def __init__(self, content):
-        # Python 2 wrote the batches: its strings are bytes.
-        super().__init__(io.BytesIO(content), encoding="bytes")
-
-    def find_class(self, module, name):
-        if (module, name) in _RECONSTRUCT:
-            # Not imported by name: numpy 2 has renamed its module.
-            return np.empty(0).__reduce__()[0]
-        if (module, name) == ("numpy", "ndarray"):
-            return np.ndarray
-        if (module, name) == ("numpy", "dtype"):
-            # Pickles of Python 2 have flags as integers, which numpy no longer
-            # accepts. A pickle can change the attributes of the function, so
-            # each pickle gets a new one.
-            return lambda code, *flags: np.dtype(code)
-        if (module, name) == ("_codecs", "encode"):
-            return codecs.encode  # for bytes in a protocol without bytes
-        problem = f"it asks for `{module}.{name}`, which no batch needs"
-        raise pickle.UnpicklingError(problem)
 
 
 def _read_images(folders, verbose):

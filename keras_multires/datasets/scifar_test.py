@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import pickle
@@ -787,6 +788,86 @@ def test_a_pickle_can_import_only_what_arrays_need(name, python2):
     with pytest.raises(ValueError, match="asks for") as error:
         read(python2)
     assert name.replace("\n", ".") in str(error.value)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("form", [list, np.array, "numbers"])
+def test_batches_that_python_3_pickled_again_are_read(protocol, form, python2):
+    expected = read(python2)
+    for path in python2.iterdir():
+        batch = pickle.loads(path.read_bytes(), encoding="bytes")
+        labels = batch[b"labels"]
+        batch[b"labels"] = (
+            list(np.array(labels)) if form == "numbers" else form(labels)
+        )
+        path.write_bytes(pickle.dumps(batch, protocol))
+    assert_equal_parts(read(python2), expected)
+
+
+def objects_at(address):
+    """A pickle of an array of objects over bytes of the file's choice."""
+    return b"".join(
+        [
+            b"\x80\x02}(U\x06labels](K\x01eU\x04data",
+            b"cnumpy.core.multiarray\n_reconstruct\n",
+            b"cnumpy\nndarray\nK\x00\x85U\x01b\x87R",
+            b"(K\x01K\x01\x85cnumpy\ndtype\nU\x02O8K\x00K\x01\x87R",
+            b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb",
+            b"\x89U\x08" + address.to_bytes(8, "little") + b"tbu.",
+        ]
+    )
+
+
+def encoded(times, encoding):
+    """A pickle of bytes that are encoded again and again."""
+    call = b"c_codecs\nencode\n"
+    start = b"X\x04\0\0\0aaaa"
+    name = b"U" + bytes([len(encoding)]) + encoding + b"\x86R"
+    return b"\x80\x02}U\x04data" + call * times + start + name * times + b"s."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        objects_at(0x4141414141414141),
+        encoded(40, b"hex"),
+        encoded(1, b"punycode"),
+        b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b".",
+        b"\x80\x02Nr\xff\xff\xff\x7f.",
+        b"\x80\x02]" + b"2a" * 50 + b".",
+    ],
+    ids=["objects", "hex", "punycode", "bytearray", "memo", "nested"],
+)
+def test_a_hostile_pickle_is_an_error_that_names_it(content, python2):
+    path = python2 / "data_batch_1"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="data_batch_1"):
+        read(python2)
+
+
+def test_labels_that_grow_when_they_are_written_out_are_refused(python2):
+    labels = [1, 2]
+    for _ in range(60):
+        labels = [labels, labels]
+    path = python2 / "data_batch_1"
+    path.write_bytes(pickle.dumps({"data": DATA, "labels": labels}))
+    with pytest.raises(ValueError, match="`labels` is no list"):
+        read(python2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_pickle_with_changed_bytes_is_read_or_an_error(seed, python2):
+    rng = np.random.default_rng(seed)
+    path = python2 / "data_batch_1"
+    content = path.read_bytes()
+    structure = [*range(250), *range(len(content) - 250, len(content))]
+    for _ in range(50):
+        changed = bytearray(content)
+        for place in rng.choice(structure, rng.integers(1, 4)):
+            changed[place] = rng.integers(256)
+        path.write_bytes(changed)
+        with contextlib.suppress(ValueError):
+            read(python2)
 
 
 def test_a_pickle_cannot_change_how_the_next_one_is_read(python2):
