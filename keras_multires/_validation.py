@@ -184,7 +184,7 @@ def check_tensor(name, value, axes=None, dtype=None, fits=None, cast_to=None):
     tensor, found = value, dtype
     if not isinstance(value, keras.KerasTensor):
         tensor = value if ops.is_tensor(value) else _to_tensor(value)
-        found = "" if tensor is None else backend.dtype_name(tensor)
+        found = "" if tensor is None else backend.dtype_name(tensor.dtype)
     is_right = tensor is not None and (
         found == dtype
         or (dtype == "float" and "float" in found)
@@ -259,7 +259,7 @@ def check_structure(given, expected, source):
             tensor = value if ops.is_tensor(value) else _to_tensor(value)
             if tensor is None:
                 fail(path, f"={value!r}")
-            shape, dtype = tuple(tensor.shape), backend.dtype_name(tensor)
+            shape, dtype = tuple(tensor.shape), backend.dtype_name(tensor.dtype)
             if shape != spec.shape and not _shape_fits(shape, spec.shape):
                 fail(path, f".shape={shape}, where {spec.shape} fits")
             if spec.dtype != dtype:

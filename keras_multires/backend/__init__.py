@@ -8,7 +8,7 @@ What is known of the running program
 
 - `NAME`: name of the backend.
 - `COMPILES_BY_DEFAULT`: whether `jit_compile="auto"` compiles.
-- `dtype_name(tensor)`: name of a dtype, such as `"float32"` or `"complex64"`.
+- `dtype_name(dtype)`: name of a tensor's dtype, such as `"float32"`.
 - `has_values(tensor)`: whether a tensor holds values or only stands for some.
 - `is_exporting()`: whether the running call is traced for a file that runs
   without Keras.

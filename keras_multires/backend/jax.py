@@ -20,6 +20,9 @@ from keras_multires.backend import _twisted_fft
 COMPILES_BY_DEFAULT = True
 EXPORT_FORMATS = _exports.FORMATS["jax"]
 
+# A name takes microseconds, which the check of a stream's state would take for
+# each tensor.
+dtype_name = functools.cache(lambda dtype: dtype.name)
 is_exporting = _exports.is_called_by_exporter
 layer_norm = _lean_gradients.layer_norm
 unrecorded = _tape.unrecorded
@@ -28,17 +31,6 @@ write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
 # Compilers remove the bookkeeping.
 call_layer = keras.layers.Layer.__call__
-
-
-def dtype_name(tensor):
-    return _name(tensor.dtype)
-
-
-@functools.cache
-def _name(dtype):
-    # Takes microseconds, which the check of a stream's state would take for
-    # each tensor.
-    return dtype.name
 
 
 def has_values(tensor):

@@ -18,6 +18,9 @@ from keras_multires.backend import _twisted_fft
 COMPILES_BY_DEFAULT = True
 EXPORT_FORMATS = _exports.FORMATS["tensorflow"]
 
+# A name takes microseconds, which the check of a stream's state would take for
+# each tensor.
+dtype_name = functools.cache(lambda dtype: dtype.name)
 is_exporting = _exports.is_called_by_exporter
 layer_norm = _lean_gradients.layer_norm
 unrecorded = _tape.unrecorded
@@ -35,17 +38,6 @@ _COMPLEX = SimpleNamespace(
     real=tf.math.real,
     sum=tf.reduce_sum,
 )
-
-
-def dtype_name(tensor):
-    return _name(tensor.dtype)
-
-
-@functools.cache
-def _name(dtype):
-    # Takes microseconds, which the check of a stream's state would take for
-    # each tensor.
-    return dtype.name
 
 
 def has_values(tensor):

@@ -19,8 +19,8 @@ fft_gradients = _padded_fft.gradients
 unrecorded = _tape.unrecorded
 
 
-def dtype_name(tensor):
-    return str(tensor.dtype).removeprefix("torch.")
+def dtype_name(dtype):
+    return str(dtype).removeprefix("torch.")
 
 
 def has_values(tensor):
