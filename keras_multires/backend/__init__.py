@@ -32,8 +32,8 @@ Mathematics that is fast in another way on each backend
   | PyTorch | below 3 * 2^14 numbers, less half a sequence |
 
 - `gelu(inputs)`: exact GELU.
-- `unrecorded(tensor)`: the tensor for the forward pass of a custom gradient,
-  which differentiates it by itself, and so needs no record of the operations.
+- `unrecorded(*tensors)`: the tensors for the forward pass of a custom gradient,
+  which has its own derivative, and so needs no record of the operations.
 - `layer_norm(inputs, scale, offset, epsilon)`: layer normalization of the last
   axis, computed in the dtype of `scale` and `offset`, which is float32 or
   float64, and returned in the dtype of `inputs`.

@@ -16,11 +16,14 @@ from keras.backend import standardize_dtype
 from keras_multires.backend._exports import is_called_by_exporter
 from keras_multires.backend._tape import unrecorded
 
+# Not `mean`, which computes in float32 for float64 on JAX.
+_sum = functools.partial(ops.sum, axis=-1, keepdims=True)
+
 
 @ops.custom_gradient
 def gelu(inputs):
     """Exact GELU; `x Phi(x)` has the derivative `Phi(x) + x phi(x)`."""
-    values = unrecorded(inputs)
+    (values,) = unrecorded(inputs)
 
     def gradient(upstream):
         density = ops.exp(-0.5 * ops.square(inputs)) * (2 * math.pi) ** -0.5
@@ -59,8 +62,8 @@ def _layer_norm(epsilon):
             normalized, inverse = _normalize(inputs, scale.dtype, epsilon)
             steps = tuple(range(len(inputs.shape) - 1))
             by_normalized = upstream * scale
-            mean = _mean(by_normalized)
-            slope = _mean(by_normalized * normalized)
+            mean = _sum(by_normalized) / inputs.shape[-1]
+            slope = _sum(by_normalized * normalized) / inputs.shape[-1]
             by_inputs = inverse * (by_normalized - mean - slope * normalized)
             return (
                 ops.cast(by_inputs, inputs.dtype),
@@ -68,9 +71,9 @@ def _layer_norm(epsilon):
                 ops.sum(upstream, axis=steps),
             )
 
-        values = unrecorded(inputs)
+        values, factor, summand = unrecorded(inputs, scale, offset)
         normalized, _ = _normalize(values, scale.dtype, epsilon)
-        outputs = normalized * unrecorded(scale) + unrecorded(offset)
+        outputs = normalized * factor + summand
         return ops.cast(outputs, inputs.dtype), gradient
 
     return norm
@@ -79,12 +82,7 @@ def _layer_norm(epsilon):
 def _normalize(inputs, precision, epsilon):
     """Inputs with mean 0 and variance 1, and the factor of each step."""
     centered = ops.cast(inputs, precision)
-    centered -= _mean(centered)
-    variance = _mean(ops.square(centered))
+    centered -= _sum(centered) / inputs.shape[-1]
+    variance = _sum(ops.square(centered)) / inputs.shape[-1]
     inverse = ops.rsqrt(variance + epsilon)
     return centered * inverse, inverse
-
-
-def _mean(inputs):
-    # On JAX, `keras.ops.mean` computes in float32 for float64.
-    return ops.sum(inputs, axis=-1, keepdims=True) / inputs.shape[-1]

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 
-def unrecorded(tensor):
+def unrecorded(*tensors):
     """See the contract."""
     # On JAX, the stop would cut the second derivative. PyTorch does not record
     # inside a custom gradient.
     if keras.backend.backend() == "tensorflow":
-        return ops.stop_gradient(tensor)
-    return tensor
+        return [ops.stop_gradient(tensor) for tensor in tensors]
+    return tensors

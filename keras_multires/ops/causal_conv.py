@@ -20,9 +20,7 @@ def convolve(inputs, kernel):
 
     @ops.custom_gradient
     def by_spectra(inputs, kernel):
-        outputs = backend.fft_convolve(
-            backend.unrecorded(inputs), backend.unrecorded(kernel)
-        )
+        outputs = backend.fft_convolve(*backend.unrecorded(inputs, kernel))
 
         def gradient(*args, upstream=None):
             # PyTorch passes the cotangent by name, after the arguments.
