@@ -86,8 +86,8 @@ def load_pytorch_checkpoint(model, path):
     The file holds the weights, or a dictionary with the weights in the entry
     `"model"`, `"state_dict"` or `"model_state_dict"`. Other entries are
     ignored. The names may start with the `module.` of data-parallel training
-    and the `_orig_mod.` of `torch.compile`, in any order. Weights of
-    any floating dtype are cast to the dtype of the model's weights.
+    and the `_orig_mod.` of `torch.compile`, in any order. Weights of any
+    floating dtype are cast to the dtype of the model's weights.
 
     Code in the file is not run. PyTorch is needed on every backend.
 
@@ -297,9 +297,10 @@ def _read_state(torch, path):
     received = f"an object of type {type(state).__name__}"
     require(isinstance(state, dict), expected, received)
     names = list(map(str, state))
-    wrappers = ("module.", "_orig_mod.")
-    while names and all(name.startswith(wrappers) for name in names):
-        names = [name.partition(".")[2] for name in names]
+    # Twice, for either may enclose the other.
+    for prefix in ("module.", "_orig_mod.") * 2:
+        if all(name.startswith(prefix) for name in names):
+            names = [name.removeprefix(prefix) for name in names]
     return dict(zip(names, state.values(), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Reads pickles of NumPy arrays and plain values from files of strangers.
+"""Reads pickles of NumPy arrays and plain values from untrusted files.
 
 A pickle calls functions. NumPy's own are no safer than others: an array of
 objects takes any bytes for addresses of memory. So nothing of NumPy is called:
@@ -76,7 +76,7 @@ def _check_sizes(content):
     # Python's unpickler takes memory for whatever size or place a pickle names,
     # before it looks at the content. This reads the content.
     for opcode, argument, _ in pickletools.genops(content):
-        if "PUT" in opcode.name and int(argument) > len(content):
+        if "PUT" in opcode.name and argument > len(content):
             raise pickle.UnpicklingError("it is larger than its file")
 
 

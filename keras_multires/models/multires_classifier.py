@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
+from keras_multires._validation import check_real
 from keras_multires._validation import require
 from keras_multires.layers._frozen import keep_frozen
 from keras_multires.layers._streams import TensorSpec
@@ -95,6 +96,7 @@ class MultiresClassifier(Task):
             self.backbone.check_inputs(inputs)
 
     def call(self, inputs, mask=None, training=None):
+        check_real(inputs)
         if self.preprocessing is not None:
             inputs = self.preprocessing(inputs)
         mask = self.backbone.compute_mask(inputs, mask)
@@ -129,13 +131,13 @@ class MultiresClassifier(Task):
         outputs, backbone = self.backbone._step(
             inputs, state["backbone"], transition, in_place
         )
-        added, steps = _pooling_terms(outputs, mask=None)
+        added = ops.sum(ops.cast(outputs, state["total"].dtype), axis=1)
         # Kahan's sum. After 2**24 steps, a plain one in float32 would lose most
         # of what is added.
         added -= state["excess"]
         total = state["total"] + added
         excess = (total - state["total"]) - added
-        count = state["count"] + ops.cast(steps, "int32")
+        count = state["count"] + outputs.shape[1]
         state = {
             "backbone": backbone,
             "total": total,

@@ -191,6 +191,31 @@ def test_a_classifier_made_frozen_is_frozen(length):
     assert outer.trainable_weights == []
 
 
+def test_a_frozen_backbone_is_frozen_in_a_loaded_model(tmp_path):
+    model = small_classifier()
+    model.backbone.trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(sequences(), np.zeros(5), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    outer = keras.Sequential([loaded])
+    assert len(outer.trainable_weights) == 2
+    for old, new in zip(
+        model.optimizer.variables, loaded.optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(old), ops.convert_to_numpy(new)
+        )
+
+
+@pytest.mark.parametrize("preprocessing", [None, keras.layers.Rescaling(2.0)])
+def test_complex_inputs_are_refused(preprocessing):
+    model = small_classifier(preprocessing=preprocessing)
+    inputs = ops.convert_to_tensor(sequences() + 1j, dtype="complex64")
+    with pytest.raises(ValueError, match="`inputs` must be real"):
+        model(inputs)
+
+
 def test_a_stored_state_continues_the_stream():
     model, inputs = small_classifier(), sequences()
     _, state = model.step(inputs[:, :9], model.get_initial_state(5))

@@ -7,6 +7,9 @@ from keras import ops
 
 from keras_multires import backend
 from keras_multires import layers
+from keras_multires.models import MultiresClassifier
+from keras_multires.models import MultiresDensityModel
+from keras_multires.models import MultiresNet
 from testing.backends import MODES
 from testing.backends import double_precision
 from testing.second_derivatives import gradient_of
@@ -32,6 +35,23 @@ def multires_block(algorithm):
     )
 
 
+def multires_net(algorithm, input_channels=SHAPE[2]):
+    return MultiresNet(
+        hidden_dim=6,
+        num_layers=2,
+        length=SHAPE[1],
+        input_channels=input_channels,
+        algorithm=algorithm,
+        dtype="float64",
+    )
+
+
+def density_model():
+    model = MultiresDensityModel(multires_net("fft", input_channels=3), 2)
+    # Three colours in [-1, 1].
+    return lambda inputs: model(ops.tanh(inputs[..., :3]))
+
+
 FUNCTIONS = {
     "gelu": lambda: backend.gelu,
     "layer norm": lambda: layer_norm,
@@ -39,6 +59,10 @@ FUNCTIONS = {
     "layer by tree": lambda: multires_layer("tree"),
     "block by FFT": lambda: multires_block("fft"),
     "block by tree": lambda: multires_block("tree"),
+    "net by FFT": lambda: multires_net("fft"),
+    "net by tree": lambda: multires_net("tree"),
+    "classifier": lambda: MultiresClassifier(multires_net("fft"), 3),
+    "density model": density_model,
 }
 
 
