@@ -1,6 +1,10 @@
 """Slow implementations of the definitions, to compare the library with."""
 
 import numpy as np
+from keras import ops
+
+from keras_multires.distributions import DiscretizedLogisticMixture
+from keras_multires.distributions import draw_noise
 
 
 def slow_tree(inputs, scaling_filter, wavelet_filter, depth):
@@ -49,3 +53,17 @@ def slow_convolution(inputs, kernel):
     for lag, tap in enumerate(kernel):
         outputs[:, lag:] += tap * inputs[:, : length - lag]
     return outputs
+
+
+def slow_images(model, num_samples, temperature=1.0, *, seed):
+    """Images of a density model, which sees each as a whole at each pixel."""
+    length, channels = model.built_shape[1:]
+    numbers = model.num_mixtures + channels
+    noise = draw_noise((length, num_samples, 1, numbers), seed)
+    images = np.zeros((num_samples, length, channels), "float32")
+    for index in range(length):
+        outputs = model(images)[:, index : index + 1]
+        mixture = DiscretizedLogisticMixture(outputs, channels)
+        drawn = mixture.sample_by_noise(noise[index], temperature)
+        images[:, index : index + 1] = ops.convert_to_numpy(drawn)
+    return images

@@ -17,8 +17,7 @@ Mathematics that is fast in another way on each backend
 
 - `fft_convolve(inputs, kernel)`: causal convolution of `(batch, length,
   channels)` with `(taps, channels)`, of one dtype and at most `length` taps.
-- `fft_gradients(cotangent, inputs, kernel)`: gradients of that convolution with
-  respect to its two inputs.
+  Its gradient keeps only the two tensors, and has gradients of its own.
 - `fft_is_faster(batch_size, length, channels)`: whether it takes less time than
   the tree. The batch size may be None. Each rule follows from measurements,
   see `benchmarks/algorithm_choice.md`:
@@ -32,8 +31,6 @@ Mathematics that is fast in another way on each backend
   | PyTorch | below 3 * 2^14 numbers, less half a sequence |
 
 - `gelu(inputs)`: exact GELU.
-- `unrecorded(*tensors)`: the tensors for the forward pass of a custom gradient,
-  which has its own derivative, and so needs no record of the operations.
 - `layer_norm(inputs, scale, offset, epsilon)`: layer normalization of the last
   axis, computed in the dtype of `scale` and `offset`, which is float32 or
   float64, and returned in the dtype of `inputs`.
@@ -57,8 +54,9 @@ Steps of a stream
 - `compiled(model, function, state=(), donated=None)`: `function` of tensors
   without side effects except on the variables `state`, compiled where the
   backend compiles, without gradients. The weights of `model` are read at each
-  call. `donated` is the place of an argument that is not used again:
-  `function` then returns a pair, whose second part takes its place in memory.
+  call, and it is compiled again after a change of the layers. `donated` is the
+  place of an argument that is not used again: `function` then returns a pair,
+  whose second part takes its place in memory.
 
 Training and export
 
@@ -94,7 +92,6 @@ CONTRACT = (
     "export_context",
     "export_options",
     "fft_convolve",
-    "fft_gradients",
     "fft_is_faster",
     "gelu",
     "has_values",
@@ -103,7 +100,6 @@ CONTRACT = (
     "loop",
     "optimizer_scope",
     "read_slots",
-    "unrecorded",
     "without_gradients",
     "write_slots",
 )

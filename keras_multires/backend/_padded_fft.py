@@ -22,63 +22,128 @@ MAX_GROUP_NUMBERS = 2**22
 
 def convolve(inputs, kernel):
     """Causal convolution; see the contract of `fft_convolve`."""
-    outputs = torch.empty_like(inputs)
-    if not inputs.numel():  # PyTorch has no FFT of empty tensors
-        return outputs
-    padded = _zeros_for_group(inputs)
-    for taps, *signals in _by_channels(padded, kernel, inputs, outputs):
-        by_kernel = _spectrum(taps, padded, inputs.shape[1])
-        for group, target in _by_sequences(padded, *signals):
-            product = _padded_spectrum(group, padded).mul_(by_kernel)
-            target.copy_(_signal(product, padded, target.shape[1]))
-    return outputs
+    if torch.compiler.is_compiling():  # which refuses a `jvp`
+        return _Convolution.apply(inputs, kernel)
+    return _ForwardConvolution.apply(inputs, kernel)
 
 
-def gradients(cotangent, inputs, kernel):
-    """Gradients of the convolution with respect to its two inputs."""
-    if torch.is_grad_enabled():
-        return _differentiable_gradients(cotangent, inputs, kernel)
-    by_inputs, by_kernel = map(torch.zeros_like, (inputs, kernel))
-    if not inputs.numel():
-        return by_inputs, by_kernel
-    padded = _zeros_for_group(inputs)
-    for taps, by_taps, *signals in _by_channels(
-        padded, kernel, by_kernel, cotangent, inputs, by_inputs
-    ):
-        # PyTorch's `conj` only marks a tensor as conjugate. Products with it
-        # are slow.
-        conjugate = _spectrum(taps, padded, inputs.shape[1])
-        conjugate.conj_physical_()
-        correlation = torch.zeros_like(conjugate)
-        for by_outputs, group, target in _by_sequences(padded, *signals):
-            spectrum = _padded_spectrum(by_outputs, padded)
-            other = _padded_spectrum(group, padded).conj_physical_()
-            correlation += other.mul_(spectrum).sum(0)
-            product = spectrum.mul_(conjugate)
-            target.copy_(_signal(product, padded, target.shape[1]))
-        by_taps.copy_(_signal(correlation, padded, by_taps.shape[0]))
-    return by_inputs, by_kernel
+class _Convolution(torch.autograd.Function):
+    """`y = k * x`, whose gradients are two correlations.
 
-
-def _differentiable_gradients(cotangent, inputs, kernel):
-    """The same for higher derivatives: PyTorch records each operation.
-
-    It cannot record the writes into memory that save the time above.
+    PyTorch could not record the writes into memory that save the time below. So
+    each of the two functions here states its derivatives, which consist of the
+    same two.
     """
-    if not inputs.numel():
-        return inputs * cotangent, kernel * 0
-    length, taps = inputs.shape[1], kernel.shape[0]
-    padded_length = 2 * fast_length(length)
-    by_outputs, past, filters = (
-        torch.fft.rfft(tensor, padded_length, dim=-2)
-        for tensor in (cotangent, inputs, kernel)
-    )
-    by_inputs = by_outputs * filters.conj()
-    by_kernel = (by_outputs * past.conj()).sum(0)
-    return (
-        torch.fft.irfft(by_inputs, padded_length, dim=-2)[:, :length],
-        torch.fft.irfft(by_kernel, padded_length, dim=-2)[:taps],
-    )
+
+    @staticmethod
+    def forward(inputs, kernel):
+        outputs = torch.empty_like(inputs)
+        if not inputs.numel():  # PyTorch has no FFT of empty tensors
+            return outputs
+        padded = _zeros_for_group(inputs)
+        for taps, *signals in _by_channels(padded, kernel, inputs, outputs):
+            by_kernel = _spectrum(taps, padded, inputs.shape[1])
+            for group, target in _by_sequences(padded, *signals):
+                product = _padded_spectrum(group, padded).mul_(by_kernel)
+                target.copy_(_signal(product, padded, target.shape[1]))
+        return outputs
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return _Correlations.apply(cotangent, *ctx.saved_tensors)
+
+    @staticmethod
+    def vmap(info, in_dims, inputs, kernel):
+        arguments = _as_channels(info.batch_size, in_dims, inputs, kernel)
+        outputs = convolve(*arguments)
+        return outputs.unflatten(-1, (info.batch_size, -1)), 2
+
+
+class _ForwardConvolution(_Convolution):
+    """The same with a derivative in forward mode."""
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx, by_inputs, by_kernel):
+        inputs, kernel = ctx.saved_tensors
+        first = _ForwardConvolution.apply(by_inputs, kernel)
+        return first + _ForwardConvolution.apply(inputs, by_kernel)
+
+
+class _Correlations(torch.autograd.Function):
+    """Gradients of the convolution by `x` and `k`, from the cotangent `g`.
+
+    If `a` and `b` are the cotangents of the two, the function to differentiate
+    is `<g, k * a> + <g, b * x>`.
+    """
+
+    @staticmethod
+    def forward(cotangent, inputs, kernel):
+        by_inputs, by_kernel = map(torch.zeros_like, (inputs, kernel))
+        if not inputs.numel():
+            return by_inputs, by_kernel
+        padded = _zeros_for_group(inputs)
+        for taps, by_taps, *signals in _by_channels(
+            padded, kernel, by_kernel, cotangent, inputs, by_inputs
+        ):
+            # PyTorch's `conj` only marks a tensor as conjugate. Products with
+            # it are slow.
+            conjugate = _spectrum(taps, padded, inputs.shape[1])
+            conjugate.conj_physical_()
+            correlation = torch.zeros_like(conjugate)
+            for by_outputs, group, target in _by_sequences(padded, *signals):
+                spectrum = _padded_spectrum(by_outputs, padded)
+                other = _padded_spectrum(group, padded).conj_physical_()
+                correlation += other.mul_(spectrum).sum(0)
+                product = spectrum.mul_(conjugate)
+                target.copy_(_signal(product, padded, target.shape[1]))
+            by_taps.copy_(_signal(correlation, padded, by_taps.shape[0]))
+        return by_inputs, by_kernel
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, a, b):
+        cotangent, inputs, kernel = ctx.saved_tensors
+        by_cotangent = convolve(a, kernel) + convolve(inputs, b)
+        return by_cotangent, *_Correlations.apply(cotangent, a, b)
+
+    @staticmethod
+    def jvp(ctx, by_cotangent, by_inputs, by_kernel):
+        cotangent, inputs, kernel = ctx.saved_tensors
+        first = _Correlations.apply(by_cotangent, inputs, kernel)
+        second = _Correlations.apply(cotangent, by_inputs, by_kernel)
+        return first[0] + second[0], first[1] + second[1]
+
+    @staticmethod
+    def vmap(info, in_dims, *tensors):
+        arguments = _as_channels(info.batch_size, in_dims, *tensors)
+        outputs = _Correlations.apply(*arguments)
+        size = (info.batch_size, -1)
+        by_inputs, by_kernel = (part.unflatten(-1, size) for part in outputs)
+        return (by_inputs, by_kernel), (2, 1)
+
+
+def _as_channels(batch_size, in_dims, *tensors):
+    """Tensors that `vmap` batches, with the batch in the axis of channels."""
+    for tensor, axis in zip(tensors, in_dims, strict=True):
+        if axis is None:
+            tensor = tensor.unsqueeze(-2)
+            tensor = tensor.expand(*tensor.shape[:-2], batch_size, -1)
+        else:
+            tensor = tensor.movedim(axis, -2)
+        yield tensor.flatten(-2)
 
 
 def _zeros_for_group(inputs):

@@ -5,7 +5,10 @@ from keras import ops
 
 
 def unrecorded(*tensors):
-    """See the contract."""
+    """The tensors for the forward pass of a custom gradient.
+
+    It has its own derivative, and so needs no record of the operations.
+    """
     # On JAX, the stop would cut the second derivative. PyTorch does not record
     # inside a custom gradient.
     if keras.backend.backend() == "tensorflow":

@@ -22,18 +22,34 @@ import numpy as np
 from keras import ops
 
 from keras_multires.backend._fft_lengths import fast_length
+from keras_multires.backend._tape import unrecorded
 
 
 def convolve(inputs, kernel, backend):
     """Causal convolution; see the contract of `fft_convolve`."""
+
+    @ops.custom_gradient
+    def by_spectra(inputs, kernel):
+        outputs = _convolve(*unrecorded(inputs, kernel), backend)
+        return outputs, lambda upstream: _gradients(
+            upstream, inputs, kernel, backend
+        )
+
+    return by_spectra(inputs, kernel)
+
+
+def _convolve(inputs, kernel, backend):
     length = inputs.shape[1]
     by_inputs = _spectrum(inputs, length, backend)
     by_kernel = _spectrum(kernel, length, backend)
     return _signal(by_inputs * by_kernel, length, backend)
 
 
-def gradients(cotangent, inputs, kernel, backend):
-    """Gradients of the convolution with respect to its two inputs."""
+def _gradients(cotangent, inputs, kernel, backend):
+    """Gradients of the convolution with respect to its two inputs.
+
+    Both are correlations, that is, products with a conjugate.
+    """
     length = inputs.shape[1]
     by_outputs = _spectrum(cotangent, length, backend)
     by_inputs = by_outputs * backend.conj(_spectrum(kernel, length, backend))

@@ -13,8 +13,8 @@ from keras import ops
 
 from keras_multires.backend import _exports
 from keras_multires.backend import _lean_gradients
+from keras_multires.backend import _recompilation
 from keras_multires.backend import _stream_steps
-from keras_multires.backend import _tape
 from keras_multires.backend import _twisted_fft
 
 COMPILES_BY_DEFAULT = True
@@ -25,7 +25,6 @@ EXPORT_FORMATS = _exports.FORMATS["jax"]
 dtype_name = functools.cache(lambda dtype: dtype.name)
 is_exporting = _exports.is_called_by_exporter
 layer_norm = _lean_gradients.layer_norm
-unrecorded = _tape.unrecorded
 read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
@@ -81,12 +80,6 @@ def fft_convolve(inputs, kernel):
     return _twisted_fft.convolve(inputs, kernel, complex_functions())
 
 
-def fft_gradients(cotangent, inputs, kernel):
-    return _twisted_fft.gradients(
-        cotangent, inputs, kernel, complex_functions()
-    )
-
-
 def fft_is_faster(batch_size, length, channels):
     if length >= 32:
         return True
@@ -120,23 +113,28 @@ def compiled(model, function, state=(), donated=None):
     # The first argument is the weights.
     donated = () if donated is None else 1 + donated
 
-    @functools.partial(jax.jit, donate_argnums=donated)
-    def pure(values, *arguments):
-        # Values that are read from the variables would become constants.
-        mapping = list(zip([*model.variables, *state], values, strict=True))
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            outputs = function(*arguments)
-        return outputs, [scope.get_current_value(v) for v in state]
+    def compile_function():
+        variables = [*model.variables, *state]
 
-    @functools.wraps(function)
-    def call(*arguments):
-        values = [v.value for v in (*model.variables, *state)]
-        outputs, updated = pure(values, *arguments)
-        for variable, value in zip(state, updated, strict=True):
-            variable.assign(value)
-        return outputs
+        @functools.partial(jax.jit, donate_argnums=donated)
+        def pure(values, *arguments):
+            # Values that are read from the variables would become constants.
+            mapping = list(zip(variables, values, strict=True))
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                outputs = function(*arguments)
+            return outputs, [scope.get_current_value(v) for v in state]
 
-    return call
+        @functools.wraps(function)
+        def call(*arguments):
+            values = [variable.value for variable in variables]
+            outputs, updated = pure(values, *arguments)
+            for variable, value in zip(state, updated, strict=True):
+                variable.assign(value)
+            return outputs
+
+        return call
+
+    return _recompilation.recompiled_on_change(model, compile_function)
 
 
 def optimizer_scope(model):

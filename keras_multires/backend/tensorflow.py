@@ -11,8 +11,8 @@ from keras import ops
 
 from keras_multires.backend import _exports
 from keras_multires.backend import _lean_gradients
+from keras_multires.backend import _recompilation
 from keras_multires.backend import _stream_steps
-from keras_multires.backend import _tape
 from keras_multires.backend import _twisted_fft
 
 COMPILES_BY_DEFAULT = True
@@ -23,7 +23,6 @@ EXPORT_FORMATS = _exports.FORMATS["tensorflow"]
 dtype_name = functools.cache(lambda dtype: dtype.name)
 is_exporting = _exports.is_called_by_exporter
 layer_norm = _lean_gradients.layer_norm
-unrecorded = _tape.unrecorded
 read_slots = functools.partial(ops.take, axis=1)
 write_slots = _stream_steps.write_slots
 loop = _stream_steps.loop
@@ -56,10 +55,6 @@ def fft_convolve(inputs, kernel):
     return _twisted_fft.convolve(inputs, kernel, _COMPLEX)
 
 
-def fft_gradients(cotangent, inputs, kernel):
-    return _twisted_fft.gradients(cotangent, inputs, kernel, _COMPLEX)
-
-
 def fft_is_faster(batch_size, length, channels):
     if batch_size == 1 and 64 <= length <= 128:
         return length * channels < 2**14
@@ -83,6 +78,11 @@ def without_gradients(function):
 
 
 def compiled(model, function, state=(), donated=None):
+    compile_function = functools.partial(_compiled, function, donated)
+    return _recompilation.recompiled_on_change(model, compile_function)
+
+
+def _compiled(function, donated):
     # Without XLA, a loop copies the whole state at each step.
     compile_by_xla = tf.function(autograph=False, jit_compile=True)
     if donated is None:

@@ -1,6 +1,7 @@
 """The backend contract for PyTorch; see `keras_multires.backend`."""
 
 import contextlib
+import threading
 
 import keras
 import numpy as np
@@ -9,14 +10,14 @@ from keras import ops
 
 from keras_multires.backend import _exports
 from keras_multires.backend import _padded_fft
-from keras_multires.backend import _tape
 
 COMPILES_BY_DEFAULT = False
 EXPORT_FORMATS = _exports.FORMATS["torch"]
 
 fft_convolve = _padded_fft.convolve
-fft_gradients = _padded_fft.gradients
-unrecorded = _tape.unrecorded
+
+# PyTorch traces in one thread at a time.
+_TRACING = threading.Lock()
 
 
 def dtype_name(dtype):
@@ -28,7 +29,11 @@ def has_values(tensor):
         return True
     if isinstance(tensor, keras.KerasTensor) or torch.compiler.is_compiling():
         return False
-    return tensor.device.type != "meta"
+    # Those of `torch.func` have none while it transforms a function.
+    return not (
+        tensor.device.type == "meta"
+        or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
 
 
 def is_exporting():
@@ -97,7 +102,8 @@ def loop(function, carried, inputs, outputs):
     with torch.no_grad():
         # Tracing runs a step, whose writes must not reach the state.
         copies = keras.tree.map_structure(torch.clone, carried)
-        step = make_fx(function)(copies, inputs[0])
+        with _TRACING:
+            step = make_fx(function)(copies, inputs[0])
         for value, output in zip(inputs, outputs, strict=True):
             carried, result = step(carried, value)
             output.copy_(result)

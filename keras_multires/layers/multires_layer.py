@@ -22,7 +22,6 @@ from keras_multires.layers._options import declares_options
 from keras_multires.layers._streams import Streams
 from keras_multires.layers._streams import TensorSpec
 from keras_multires.ops import streaming
-from keras_multires.ops.causal_conv import convolve
 from keras_multires.ops.filter_bank import tree_readout
 
 __all__ = ["MultiresLayer"]
@@ -186,7 +185,7 @@ class MultiresLayer(Streams, BaseMultires):
         if self.runs_fft(inputs.shape):
             precision = at_least_float32(inputs.dtype)
             kernel = kernel_of(self, inputs.shape[1])
-            outputs = convolve(
+            outputs = backend.fft_convolve(
                 ops.cast(inputs, precision), ops.cast(kernel, precision)
             )
         else:

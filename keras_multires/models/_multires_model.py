@@ -1,6 +1,7 @@
 """`MultiresModel`: what the backbone and the tasks share."""
 
 import functools
+from types import SimpleNamespace
 
 import keras
 
@@ -20,7 +21,8 @@ class MultiresModel(Streams, keras.Model):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self._compiled_steps = {}
+        # Not a dict, which Keras would track as a part of the model.
+        self._compiled = SimpleNamespace(steps={})
 
     def _mark_built(self):
         """Says that all weights are there, as `build` does.
@@ -48,14 +50,15 @@ class MultiresModel(Streams, keras.Model):
         if not is_compiled:
             step = backend.without_gradients(self._step)
             return step(inputs, state, transition, in_place)
-        if in_place not in self._compiled_steps:
-            self._compiled_steps[in_place] = backend.compiled(
+        steps = self._compiled.steps
+        if in_place not in steps:
+            steps[in_place] = backend.compiled(
                 self,
                 functools.partial(self._step, in_place=in_place),
                 # The state is the second argument.
                 donated=1 if in_place else None,
             )
-        return self._compiled_steps[in_place](inputs, state, transition)
+        return steps[in_place](inputs, state, transition)
 
     fit = checks_data(keras.Model.fit)
     evaluate = checks_data(keras.Model.evaluate)

@@ -81,8 +81,8 @@ class MultiresCausalLM(Task):
         # One for padding, and a token.
         require((vocabulary_size or 0) >= 2, expected, received)
         super().__init__(backbone, vocabulary_size - 1, **kwargs)
-        self._samplers = {}
-        self._generators = {}
+        self._compiled.samplers = {}
+        self._compiled.generators = {}
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     @property
@@ -149,13 +149,12 @@ class MultiresCausalLM(Task):
         # A sampler that was changed since is compiled anew. Its id stays its
         # own, since the generator holds it.
         key = (id(sampler), repr(sampler.get_config()), stop_token_ids)
-        if key not in self._generators:
-            if len(self._generators) == MAX_GENERATORS:
-                del self._generators[next(iter(self._generators))]
-            self._generators[key] = TokenGenerator(
-                self, sampler, stop_token_ids
-            )
-        results = self._generators[key](token_ids, mask)
+        generators = self._compiled.generators
+        if key not in generators:
+            if len(generators) == MAX_GENERATORS:
+                del generators[next(iter(generators))]
+            generators[key] = TokenGenerator(self, sampler, stop_token_ids)
+        results = generators[key](token_ids, mask)
         if is_single:
             results = keras.tree.map_structure(lambda part: part[0], results)
         return results
@@ -175,7 +174,7 @@ class MultiresCausalLM(Task):
         new = get_sampler(sampler)
         if not isinstance(sampler, str):
             return new
-        kept = self._samplers.setdefault(sampler, new)
+        kept = self._compiled.samplers.setdefault(sampler, new)
         # As if it were new, which the compiled loop does not know.
         for variable, value in zip(kept.variables, new.variables, strict=True):
             variable.assign(value)

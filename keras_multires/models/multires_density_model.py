@@ -85,7 +85,7 @@ class MultiresDensityModel(Task):
         super().__init__(backbone, num_outputs, **kwargs)
         self.num_mixtures = num_mixtures
         self.input_spec = backbone.input_spec
-        self._generator = None
+        self._compiled.generate = backend.compiled(self, self._generate)
 
     def check_inputs(self, inputs):
         """Raises a `ValueError` for pixels outside [-1, 1]."""
@@ -149,9 +149,7 @@ class MultiresDensityModel(Task):
         length, channels = self.backbone.built_shape[1:]
         numbers = self.num_mixtures + channels
         noise = draw_noise((length, num_samples, 1, numbers), seed)
-        if self._generator is None:
-            self._generator = backend.compiled(self, self._generate)
-        return self._generator(
+        return self._compiled.generate(
             prefix, noise, ops.convert_to_tensor(temperature, dtype="float32")
         )
 

@@ -11,6 +11,7 @@ from testing.backends import MODES
 from testing.backends import run_function
 from testing.models import density_model
 from testing.published import set_published_weights
+from testing.references import slow_images
 
 SMALL = {"num_mixtures": 3, "hidden_dim": 8, "num_layers": 2}
 
@@ -135,19 +136,8 @@ def test_a_step_does_not_change_the_given_state(model):
 
 
 def test_generate_gives_the_images_of_the_naive_loop(model):
-    """Pixel by pixel, the whole image each time, from the same noise."""
-    from keras_multires.distributions import draw_noise
-
     received = generate(model, 3, temperature=0.7, seed=5)
-    noise = draw_noise((20, 3, 1, 3 + model.backbone.input_channels), 5)
-    images = np.zeros((3, 20, model.backbone.input_channels), "float32")
-    for index in range(20):
-        outputs = model(images)[:, index : index + 1]
-        mixture = DiscretizedLogisticMixture(
-            outputs, model.backbone.input_channels
-        )
-        drawn = mixture.sample_by_noise(noise[index], 0.7)
-        images[:, index : index + 1] = ops.convert_to_numpy(drawn)
+    images = slow_images(model, 3, temperature=0.7, seed=5)
     np.testing.assert_allclose(received, images, atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """Second derivatives, as gradient penalties and force fields need them."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from keras_multires.models import MultiresDensityModel
 from keras_multires.models import MultiresNet
 from testing.backends import MODES
 from testing.backends import double_precision
+from testing.second_derivatives import FUNCTIONAL
 from testing.second_derivatives import gradient_of
 from testing.second_derivatives import product_with_hessian
 
@@ -66,9 +69,8 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("mode", SECOND_ORDER_MODES)
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_second_derivatives_are_differences_of_the_first(name, mode):
+def check(name, product):
+    """Compares a product with the Hessian with differences of the gradient."""
     keras.utils.set_random_seed(0)
     draw = np.random.default_rng(0).normal
     with double_precision():
@@ -83,7 +85,7 @@ def test_second_derivatives_are_differences_of_the_first(name, mode):
         def energy(point):
             return ops.sum(function(point) ** 3)
 
-        found = product_with_hessian(energy, direction, mode)(point)
+        found = product(energy, direction)(point)
 
         slope, step = gradient_of(energy), 1e-3
         above, below = (
@@ -96,3 +98,15 @@ def test_second_derivatives_are_differences_of_the_first(name, mode):
         found = ops.convert_to_numpy(ops.stop_gradient(found))
         scale = np.abs(expected).max()
         np.testing.assert_allclose(found / scale, expected / scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", SECOND_ORDER_MODES)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_second_derivatives_are_differences_of_the_first(name, mode):
+    check(name, functools.partial(product_with_hessian, mode=mode))
+
+
+@pytest.mark.parametrize("transform", FUNCTIONAL)
+@pytest.mark.parametrize("name", ["layer by FFT", "block by tree"])
+def test_functional_transforms_give_the_same(name, transform):
+    check(name, FUNCTIONAL[transform])

@@ -2,11 +2,11 @@
 
 from keras.backend import standardize_dtype
 
+from keras_multires import backend
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_tensor
 from keras_multires._validation import require
 from keras_multires.ops import filter_bank
-from keras_multires.ops.causal_conv import convolve
 from keras_multires.ops.tree import Tree
 
 _AXES = ("batch", "length", "channels")  # of the inputs
@@ -143,7 +143,7 @@ def causal_conv(inputs, kernel):
     expected = "at least one tap, and at most as many as `inputs` have steps"
     received = f"kernel.shape={tuple(kernel.shape)}, {shape}"
     require(fits, f"`kernel` must have {expected}.", received)
-    return convolve(inputs, kernel)
+    return backend.fft_convolve(inputs, kernel)
 
 
 def _check_bank(inputs, first, second):

@@ -75,8 +75,9 @@ def stored_for_gradient(inputs, kernel):
         with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
             outputs = causal_conv(inputs, kernel)
         # What the function holds beside them would be seen here.
-        cells = outputs.grad_fn.grad_fn.__closure__
-        for held in keras.tree.flatten([cell.cell_contents for cell in cells]):
+        function = outputs.grad_fn
+        by_forward_mode = function.saved_for_forward or ()
+        for held in (*vars(function).values(), *by_forward_mode):
             if torch.is_tensor(held):
                 note(held)
         return sum(storages.values())
