@@ -31,6 +31,7 @@ class WebServer:
         trailing: Bytes to send after the content again and again, until the
             connection is closed.
         is_slow: Whether the server sends content in small pieces, with pauses.
+        is_paused: Whether it waits in each pause until this is False.
         requests: List of the requests so far, with the status of the answers.
         url: Address of the server, without a slash at its end.
     """
@@ -47,6 +48,7 @@ class WebServer:
         self.in_chunks = False
         self.trailing = b""
         self.is_slow = False
+        self.is_paused = False
         self.requests = []
 
     def __enter__(self):
@@ -127,5 +129,7 @@ class WebServer:
             if self.in_chunks:
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)
             file.write(piece)
-            if self.is_slow:
+            if self.is_slow and start + size < len(content):
                 time.sleep(0.01)
+                while self.is_paused:
+                    time.sleep(0.01)

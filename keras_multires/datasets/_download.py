@@ -307,11 +307,13 @@ def _receive(response, part, verbose):
     end = part.max_bytes if size is None else size
     with open(part.path, "r+b" if offset else "xb") as file:
         file.seek(offset)
-        # One byte beyond the end tells that there are too many.
-        while offset <= end:
-            # Only errors of reading come from the connection.
+        # One byte more tells that the server does not keep to the size.
+        limit = size if response.length is not None else end + 1
+        while offset < limit:
+            # Only errors of reading come from the connection. `read` would wait
+            # for all bytes, and lose them if some do not arrive.
             try:
-                chunk = response.read(min(_CHUNK_BYTES, end + 1 - offset))
+                chunk = response.read1(min(_CHUNK_BYTES, limit - offset))
             except (OSError, http.client.HTTPException) as error:
                 raise _InterruptedError(_describe(error)) from error
             if not chunk:

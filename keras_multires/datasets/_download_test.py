@@ -78,6 +78,16 @@ def test_an_empty_file_is_downloaded(server, path):
     assert_whole(path, b"")
 
 
+def test_whatever_arrives_before_a_silence_is_kept(server, path, monkeypatch):
+    monkeypatch.setattr(download, "_TIMEOUT_SECONDS", 0.2)
+    server.files["/file"] = CONTENT[:60_000]
+    server.is_slow = server.is_paused = True
+    fetch(server, path)
+    server.is_paused = False
+    assert_whole(path, CONTENT[:60_000])
+    assert server.requests[-1] == ("/file", "bytes=40000-", '"1"', 206)
+
+
 def test_a_file_of_chunks_is_downloaded(server, path):
     server.in_chunks = True
     server.cuts = [100_000]

@@ -1,39 +1,22 @@
 import concurrent.futures
 import errno
-import hashlib
-import io
 import os
 import shutil
-import zipfile
 
 import pytest
 
 from keras_multires.datasets import _download
 from keras_multires.datasets import ptbxl
+from testing.ptbxl_release import ARCHIVE
 from testing.ptbxl_release import FIRST
 from testing.ptbxl_release import FIXTURE
+from testing.ptbxl_release import LIST
+from testing.ptbxl_release import TOP
+from testing.ptbxl_release import list_checksums
+from testing.ptbxl_release import pack
 from testing.ptbxl_release import read_database
+from testing.ptbxl_release import serve
 from testing.web_server import WebServer
-
-TOP = "ptb-xl-1.0.3/"
-LIST = "/files/SHA256SUMS.txt"
-ARCHIVE = "/archive.zip"
-
-
-def pack(files, compression=zipfile.ZIP_DEFLATED):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def list_checksums(files):
-    return "".join(
-        # With one space, as PhysioNet writes it.
-        f"{hashlib.sha256(content).hexdigest()} {name}\n"
-        for name, content in files.items()
-    ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -63,13 +46,6 @@ def server(release, monkeypatch):
         )
         serve(server, release)
         yield server
-
-
-def serve(server, release):
-    sums = list_checksums(release)
-    members = {TOP + name: content for name, content in release.items()}
-    server.files[LIST] = sums
-    server.files[ARCHIVE] = pack({f"{TOP}SHA256SUMS.txt": sums, **members})
 
 
 @pytest.fixture
