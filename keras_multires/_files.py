@@ -1,11 +1,17 @@
 """Files: written completely or not at all, locks, and errors about damage."""
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
 import tempfile
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 __all__ = ["explain_errors", "locked", "replace_whole", "write_whole"]
 
@@ -75,28 +81,30 @@ def locked(path, verbose=0):
     """Context that one thread of one process at a time has for a path.
 
     The others wait for it. It also ends when its process is killed. Meanwhile,
-    there is a file `<name>.lock` beside the path.
+    there is a file `<name>.lock` beside the path. Windows has no such locks, so
+    nobody waits there.
 
     Args:
         path: `pathlib.Path` in a folder that exists.
         verbose: 0 or 1. Whether to say that another process is waited for.
     """
-    import filelock
-
-    lock = filelock.FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        if verbose:
-            print(f"Waiting for another process: {lock.lock_file}", flush=True)
-        lock.acquire()
-    try:
+    if fcntl is None:
         yield
-    finally:
-        # Those who wait notice it, and make another. Windows keeps open files.
-        with contextlib.suppress(OSError):
-            os.unlink(lock.lock_file)
-        lock.release()
+        return
+    path = path.with_name(f"{path.name}.lock")
+    waits = False
+    while True:
+        with _lock(path, waits) as is_locked:
+            if is_locked:
+                try:
+                    yield
+                finally:
+                    # Those who wait notice it, and make another.
+                    path.unlink(missing_ok=True)
+                return
+        if verbose and not waits:
+            print(f"Waiting for another process: {path}", flush=True)
+        waits = True
 
 
 @contextlib.contextmanager
@@ -120,37 +128,60 @@ def explain_errors(explain, kind=ValueError):
 @contextlib.contextmanager
 def _temporary_folder(target):
     """A new folder beside a file, locked until it is removed."""
-    import filelock
-
-    while True:
-        try:
-            folder = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, target.parent))
-        except OSError as error:
-            error.filename = str(target)
-            raise
-        lock = filelock.FileLock(folder / _LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except (FileNotFoundError, filelock.Timeout):
-            continue  # another process took it for an abandoned one
-        except OSError:
-            pass  # a file system without locks, where none is removed either
-        break
-    try:
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                folder = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, target.parent))
+            except OSError as error:
+                error.filename = str(target)
+                raise
+            try:
+                if stack.enter_context(_lock(folder / _LOCK)):
+                    break
+            except FileNotFoundError:
+                pass  # another process took it for an abandoned one
+            except OSError:
+                break  # there are no locks, so none is taken for abandoned
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_abandoned(parent):
     """Removes the folders of processes that were killed."""
-    import filelock
-
     for folder in parent.glob(f"{_PREFIX}*{_SUFFIX}"):
-        # The lock of a process that is alive raises an `OSError`, too.
         with (
             contextlib.suppress(OSError),
-            filelock.FileLock(folder / _LOCK, timeout=0),
+            _lock(folder / _LOCK) as is_locked,
         ):
-            shutil.rmtree(folder)
+            if is_locked:
+                shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _lock(path, waits=False):
+    """Context with a lock on a file, which is made if it is missing.
+
+    Args:
+        path: `pathlib.Path` of the file.
+        waits: Boolean, whether to wait for a process that has the lock.
+
+    Yields:
+        Whether the file is locked, and is still there.
+
+    Raises:
+        OSError: if the file cannot be opened, or there are no locks.
+    """
+    if fcntl is None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    # Some file systems only lock files that are open for writing.
+    with open(path, "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            same = os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+        except (BlockingIOError, FileNotFoundError):
+            same = False
+        try:
+            yield same
+        finally:
+            # A process that was forked meanwhile would keep it.
+            fcntl.flock(file, fcntl.LOCK_UN)

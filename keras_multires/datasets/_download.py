@@ -1,7 +1,7 @@
 """Downloads that resume after an interruption.
 
-The standard library speaks HTTP, and `filelock` locks. Of the libraries that
-download, `pooch` and `keras.utils.get_file` neither resume nor lock.
+Neither `keras.utils.get_file` nor `pooch` resumes a download, or keeps two
+processes apart.
 """
 
 import hashlib
