@@ -174,7 +174,7 @@ def _lock(path, waits=False):
     if fcntl is None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
     # Some file systems only lock files that are open for writing.
-    with open(path, "ab") as file:
+    with open(path, "a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
             same = os.path.samestat(os.fstat(file.fileno()), os.stat(path))

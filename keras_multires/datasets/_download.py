@@ -307,6 +307,7 @@ def _receive(response, part, verbose):
     end = part.max_bytes if size is None else size
     with open(part.path, "r+b" if offset else "xb") as file:
         file.seek(offset)
+        file.truncate()
         # One byte more tells that the server does not keep to the size.
         limit = size if response.length is not None else end + 1
         while offset < limit:

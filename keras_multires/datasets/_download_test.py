@@ -333,10 +333,11 @@ def test_notes_without_a_part_are_ignored(server, path, part):
     assert_whole(path)
 
 
-def test_the_server_confirms_a_complete_part(server, path, part):
+@pytest.mark.parametrize("excess", [b"", b"more than there is"])
+def test_the_server_confirms_a_complete_part(server, path, part, excess):
     """A killed call leaves one if it could not rename it in time."""
     break_off(server, path)
-    part.write_bytes(CONTENT)
+    part.write_bytes(CONTENT + excess)
     fetch(server, path)
     assert_whole(path)
     assert server.requests == [Request("/file", "bytes=299999-", '"1"', 206)]
