@@ -16,6 +16,7 @@ import click
 
 from benchmarks import plots
 from benchmarks import suites
+from benchmarks.files import write_json
 from benchmarks.machine import BACKENDS
 from benchmarks.machine import describe_machine
 from benchmarks.machine import installed_versions
@@ -62,7 +63,7 @@ def main(backend, only, quick, dtype_policy, output):
         for group in suite(backend, quick, dtype_policy=dtype_policy):
             results[name].append(group)
             click.echo(describe(name, group))
-            path.write_text(json.dumps(results, indent=1) + "\n")
+            write_json(path, results)
     plots.draw(output)
     click.echo(f"Results and pictures: {output}")
 

@@ -870,6 +870,7 @@ ENTRIES = {
             "url": URL,
             "path": PATH,
             "sha256": optional(Kind(("0" * 64,), wrong=("0" * 63, "g" * 64))),
+            "max_bytes": integer(1, 10**12),
             "verbose": VERBOSE,
         },
         {"url": "https://example.org/", "path": "missing"},
@@ -1179,7 +1180,7 @@ def working_in(folder):
     (folder / "empty").mkdir()
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
         patch.setenv("KERAS_HOME", str(folder / "home"))
-        patch.setattr(urllib.request, "urlopen", sandbox.refuse)
+        patch.setattr(urllib.request.OpenerDirector, "open", sandbox.refuse)
         patch.setattr(keras.datasets.cifar10, "load_data", sandbox.refuse)
         patch.setattr(download, "_WAIT_SECONDS", 0)
         # Right arguments meet an ImportError: an export would take long.

@@ -1,3 +1,7 @@
+import concurrent.futures
+import os
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -82,6 +86,33 @@ def test_an_archive_is_read_without_unpickling_objects(tmp_path):
 def test_a_missing_archive_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         cache.read_arrays(tmp_path / "none.npz", accept)
+
+
+def test_arrays_are_made_once(tmp_path):
+    made = []
+
+    def make():
+        made.append(ARRAYS)
+        return ARRAYS
+
+    def keep(_):
+        return cache.keep_arrays(tmp_path / "arrays.npz", accept, make)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for arrays in pool.map(keep, range(4)):
+            np.testing.assert_equal(arrays, ARRAYS)
+    assert len(made) == 1
+    assert os.listdir(tmp_path) == ["arrays.npz"]
+
+
+def test_the_folder_of_keras_is_that_of_its_downloads(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert cache.keras_folder() == home / "datasets"
+    monkeypatch.setattr(os, "access", lambda path, mode: path != home)
+    assert cache.keras_folder() == tmp_path / "tmp/.keras/datasets"
+    assert cache.keras_folder().is_dir()
 
 
 def test_the_folder_of_the_cache_is_created(tmp_path, monkeypatch):

@@ -192,11 +192,8 @@ def load_data(
     name = "-".join(map(str, (f"v{_CACHE_VERSION}", f"seed{seed}", *sizes)))
     # Before the work: a folder that cannot be created should cost no time.
     path = _cache.cache_file(f"listops-{name}.npz", cache_dir)
-    if path.exists():
-        arrays = _cache.read_arrays(
-            path, functools.partial(_are_sequences, sizes=sizes)
-        )
-    else:
+
+    def make():
         inputs, targets = _generate(seed, sum(sizes), num_workers, verbose)
         edges = (num_test, num_test + num_validation)
         arrays = {}
@@ -204,7 +201,10 @@ def load_data(
             parts = np.split(array, edges)
             for part, rows in zip(reversed(_PARTS), parts, strict=True):
                 arrays[f"{part}_{kind}"] = rows
-        _cache.write_arrays(path, arrays)
+        return arrays
+
+    are_valid = functools.partial(_are_sequences, sizes=sizes)
+    arrays = _cache.keep_arrays(path, are_valid, make, verbose=verbose)
     return tuple(
         (arrays[f"{part}_inputs"], arrays[f"{part}_targets"]) for part in _PARTS
     )

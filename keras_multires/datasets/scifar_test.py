@@ -1,3 +1,4 @@
+import concurrent.futures
 import contextlib
 import io
 import os
@@ -5,6 +6,7 @@ import pickle
 import shutil
 import struct
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -306,6 +308,25 @@ def test_without_a_directory_keras_loads_the_data(monkeypatch):
     for inputs, targets in parts:
         assert (inputs.dtype, targets.dtype) == ("uint8", "int32")
         assert targets.ndim == 1
+
+
+def test_keras_loads_the_data_in_one_thread_at_a_time(monkeypatch):
+    """Otherwise it unpacks over what another one reads."""
+    give_keras(monkeypatch, *make_images())
+    load = keras.datasets.cifar10.load_data
+    inside = []
+
+    def load_slowly():
+        inside.append(True)
+        assert len(inside) == 1
+        time.sleep(0.05)
+        inside.pop()
+        return load()
+
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", load_slowly)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: scifar.load_data(), range(2))
+    assert_equal_parts(first, second)
 
 
 def test_keras_may_load_the_data_with_channels_first(monkeypatch):

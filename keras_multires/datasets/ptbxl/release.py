@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 import keras
 
 from keras_multires._files import explain_errors
+from keras_multires._files import locked
 from keras_multires._validation import check_path
 from keras_multires._validation import check_url
 from keras_multires._validation import check_verbose
@@ -29,6 +30,10 @@ ARCHIVE_URL = (
 
 _CHECKSUMS = "SHA256SUMS.txt"
 _CHUNK_BYTES = 1 << 20
+# Several times what the release has: the list, the archive, and the files.
+_MAX_LIST_BYTES = 10**8
+_MAX_ARCHIVE_BYTES = 10**10
+_MAX_RELEASE_BYTES = 2 * 10**10
 _NOT_EMPTY = (
     f"is not empty, and not PTB-XL's release: there is no {DATABASE} or no "
     f"{STATEMENTS} in it. Name an empty folder, or one that does not exist yet."
@@ -45,8 +50,9 @@ def download(directory, url=RELEASE_URL, archive_url=ARCHIVE_URL, verbose=1):
     `<directory>.download`, a folder beside `directory`. Unpacking needs another
     3 GB there. Each file is compared with its checksum. Only then is
     `directory` created, with the complete release, and the other folder is
-    removed. After a broken connection, the same call continues the download.
-    Only one process at a time may download into the same `directory`.
+    removed. After a broken connection, or when the process is killed, the same
+    call continues the download. If several processes call this, one downloads
+    and the others wait for it.
 
     Args:
         directory: Folder of the release. If it already holds
@@ -77,28 +83,47 @@ def download(directory, url=RELEASE_URL, archive_url=ARCHIVE_URL, verbose=1):
 
 def get_release(directory, url, archive_url, verbose):
     """`download` without the checks of its arguments."""
-    if all((directory / name).is_file() for name in (DATABASE, STATEMENTS)):
+    workplace = directory.with_name(f"{directory.name}.download")
+    # A killed call may have left it beside the release.
+    if _is_release(directory) and not workplace.exists():
         return
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with locked(workplace, verbose):
+        if not _is_release(directory):
+            _make_release(directory, workplace, url, archive_url, verbose)
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _is_release(directory):
+    return all((directory / name).is_file() for name in (DATABASE, STATEMENTS))
+
+
+def _make_release(directory, workplace, url, archive_url, verbose):
     is_empty = directory.is_dir() and not any(directory.iterdir())
     if directory.exists() and not is_empty:
         raise FileExistsError(f"{directory} {_NOT_EMPTY}")
-    workplace = directory.with_name(f"{directory.name}.download")
     archive = workplace / "archive.zip"
     unpacked = workplace / "unpacked"
     # Left by an earlier call that was killed.
     if unpacked.exists():
         shutil.rmtree(unpacked)
     list_url = f"{url.rstrip('/')}/{_CHECKSUMS}"
-    fetch(list_url, workplace / _CHECKSUMS, verbose=verbose)
+    fetch(
+        list_url,
+        workplace / _CHECKSUMS,
+        max_bytes=_MAX_LIST_BYTES,
+        verbose=verbose,
+    )
     checksums = _read_checksums(workplace / _CHECKSUMS, list_url)
     if not archive.exists():
-        fetch(archive_url, archive, verbose=verbose)
+        fetch(
+            archive_url, archive, max_bytes=_MAX_ARCHIVE_BYTES, verbose=verbose
+        )
     _unpack(archive, archive_url, checksums, unpacked, verbose)
     (workplace / _CHECKSUMS).rename(unpacked / _CHECKSUMS)
     if directory.exists():
         directory.rmdir()
     unpacked.rename(directory)
-    shutil.rmtree(workplace)
 
 
 def _read_checksums(path, url):
@@ -142,6 +167,8 @@ def _unpack(archive, url, checksums, folder, verbose):
         with zipfile.ZipFile(archive) as source:
             members = _find_members(source, checksums)
             size = sum(member.file_size for member in members.values())
+            problem = f"its files have {size} bytes, more than the release has"
+            require_whole(size <= _MAX_RELEASE_BYTES, problem)
             check_free_space(folder, size, "unpacked")
             progress = keras.utils.Progbar(
                 len(members), unit_name="file", verbose=verbose

@@ -101,10 +101,18 @@ def load_signals(directory, records, sampling_rate, cache_dir, verbose):
         part: (sum(record.part == part for record in records), length, 12)
         for part in PARTS
     }
-    if path.exists():
-        return _cache.read_arrays(
-            path, functools.partial(_have_shapes, shapes=shapes)
-        )
+    return _cache.keep_arrays(
+        path,
+        functools.partial(_have_shapes, shapes=shapes),
+        lambda: _read_parts(directory, records, sampling_rate, shapes, verbose),
+        # Compression would take longer than reading, and gain little.
+        compress=False,
+        verbose=verbose,
+    )
+
+
+def _read_parts(directory, records, sampling_rate, shapes, verbose):
+    """The signals of each part, from the records."""
     import_wfdb()
     signals = {part: np.empty(shapes[part], "float32") for part in PARTS}
     rows = {part: iter(signals[part]) for part in PARTS}
@@ -115,8 +123,6 @@ def load_signals(directory, records, sampling_rate, cache_dir, verbose):
         row = next(rows[record.part])
         row[:] = _read_signals(directory / record.name, sampling_rate)
         progress.add(1)
-    # Compression would take longer than reading, and gain little.
-    _cache.write_arrays(path, signals, compress=False)
     return signals
 
 
