@@ -288,10 +288,7 @@ def _read_binary(content):
 def _read_pickle(content):
     batch = _array_pickle.load(content)
     require_whole(isinstance(batch, dict), "the pickle holds no dict")
-    # The keys are bytes in the original, and strings if Python 3 rewrote it.
-    planes, labels = (
-        batch.get(name.encode(), batch.get(name)) for name in ("data", "labels")
-    )
+    planes, labels = batch.get("data"), batch.get("labels")
     num_columns = 3 * _LENGTH
     are_planes = (
         isinstance(planes, np.ndarray)

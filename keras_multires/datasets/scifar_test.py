@@ -830,7 +830,7 @@ def encoded(times, encoding):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (objects_at(0x4141414141414141), "item assignment"),
+        (objects_at(0x4141414141414141), "no dict"),
         (
             pickle.dumps({"data": np.array([None]), "labels": [1]}),
             "without its bytes",
