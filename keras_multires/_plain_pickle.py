@@ -11,7 +11,7 @@ import pickletools
 import re
 from dataclasses import dataclass
 
-__all__ = ["Call", "Function", "Reference", "load"]
+__all__ = ["Call", "Function", "load"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +28,6 @@ class Call:
     name: str  # of the function, with its module
     arguments: tuple
     state: object = None  # what is set later
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """What a pickle asks for that is elsewhere in its file."""
-
-    identity: object
 
 
 # Instructions whose argument is a value.
@@ -54,7 +47,7 @@ _TO_MARK = {
 _WITHOUT_EFFECT = {"PROTO", "FRAME", "STOP"}
 
 
-def load(file, functions, num_bytes):
+def load(file, functions, num_bytes, refer=None):
     """The next pickle of a file, as plain values.
 
     Args:
@@ -62,12 +55,14 @@ def load(file, functions, num_bytes):
         functions: Pattern of the names, with their modules, that a pickle may
             ask for. They are not called.
         num_bytes: Integer, the size of the file.
+        refer: Optional function from what the pickle says of something that is
+            elsewhere, to what stands for it. It may raise errors of any kind.
 
     Returns:
         Numbers, strings, bytes, lists (for sets, too), tuples and dicts, with a
-        `Call`, a `Function` or a `Reference` for everything else. The keys of
-        dicts are strings: bytes and integers become strings, and items with
-        other keys are left out.
+        `Call` or a `Function` for everything else. The keys of dicts are
+        strings: bytes and integers become strings, and items with other keys
+        are left out.
 
     Raises:
         Exception: of several kinds, if the pickle is damaged or has other
@@ -133,7 +128,7 @@ def load(file, functions, num_bytes):
             if isinstance(stack[-1], Call):
                 stack[-1].state = state
         elif name == "BINPERSID":
-            stack.append(Reference(stack.pop()))
+            stack.append(refer(stack.pop()))
         elif name not in _WITHOUT_EFFECT:
             raise ValueError(f"it has the instruction {name}, which is unknown")
     (value,) = stack

@@ -269,11 +269,11 @@ MISFITS = {
     ),
     "sparse": (
         lambda state: {**state, "norms.0.bias": torch.ones(4).to_sparse()},
-        ["norms.0.bias, received torch.float32, torch.sparse_coo"],
+        ["norms.0.bias, received torch._utils._rebuild_sparse_tensor"],
     ),
     "without_values": (
         lambda state: {**state, "norms.0.bias": torch.ones(4, device="meta")},
-        ["norms.0.bias, received torch.float32, torch.strided, on meta"],
+        ["norms.0.bias, received torch._utils._rebuild_meta_tensor"],
     ),
     "no_tensor": (
         lambda state: {**state, "norms.0.bias": [1.0] * 4},
@@ -467,18 +467,16 @@ def test_an_earlier_file_stays_if_the_new_one_cannot_be_written(
     assert path.read_bytes() != content
 
 
-@pytest.mark.parametrize(
-    "function", [load_pytorch_checkpoint, save_pytorch_checkpoint]
-)
-def test_an_old_or_missing_pytorch_is_an_error_that_names_it(
-    function, monkeypatch
-):
+def test_pytorch_is_needed_to_write_and_not_to_read(tmp_path, monkeypatch):
     model = small_classifier()
-    version = torch.torch_version.TorchVersion("2.5.1+cpu")
-    with monkeypatch.context() as patch:
-        patch.setattr(torch, "__version__", version)
-        with pytest.raises(ImportError, match=r"upgrade torch. .*torch 2.5.1"):
-            function(model, "model.pth")
+    fill(model)
+    expected = values(model)
+    path = tmp_path / "model.pth"
+    save_pytorch_checkpoint(model, path)
+    fill(model, seed=1)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ImportError, match="pip install torch"):
-        function(model, "model.pth")
+        save_pytorch_checkpoint(model, path)
+    if keras.backend.backend() != "torch":
+        load_pytorch_checkpoint(model, path)
+        assert_same(model, expected)
