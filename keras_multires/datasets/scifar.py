@@ -355,6 +355,9 @@ def _list_images(folder):
             for path in filter(_is_visible, (folder / name).iterdir())
             if path.suffix.lower() in _SUFFIXES
         )
+        for path in images:
+            if not path.is_file():
+                raise ValueError(f"Not a file: {path}. It is named as an image")
         if not images:
             suffixes = ", ".join(_SUFFIXES)
             problem = f"No images in {folder / name}: there must be files of"

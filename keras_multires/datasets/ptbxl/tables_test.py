@@ -22,7 +22,7 @@ from testing.ptbxl_release import write_database
         ("scp_codes", "dict(NORM=__import__('pytest').fail())", "`scp_codes`"),
         ("scp_codes", "(" * 10_000, "`scp_codes`"),
         ("scp_codes", "{'NORMAL': 100.0}", "'NORMAL' is unknown"),
-        ("scp_codes", "{1: 100.0}", "1 is unknown"),
+        ("scp_codes", "{1: 100.0}", "`scp_codes`"),
         ("strat_fold", "0", "`strat_fold` is '0'"),
         ("strat_fold", "11", "`strat_fold` is '11'"),
         ("strat_fold", "", "`strat_fold` is ''"),
