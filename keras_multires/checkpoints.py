@@ -30,6 +30,7 @@ _MUST_FIT = (
     "The checkpoint does not fit `model`, whose arguments must be those of the "
     "model that it was saved from."
 )
+_MAX_MISFITS = 50  # in a message
 _MUST_BE_FLOAT = (
     "`model` must have weights of a floating dtype, neither quantised nor with "
     "LoRA."
@@ -124,7 +125,10 @@ def load_pytorch_checkpoint(model, path):
         received = f"an object of type {state}"
         require(isinstance(state, dict), expected, received)
         misfits = list(_misfits(entries, state))
-        received = "\n  ".join([f"path={str(path)!r}, with", *misfits])
+        more = len(misfits) - _MAX_MISFITS
+        listed = [misfit[:200] for misfit in misfits[:_MAX_MISFITS]]
+        listed += [f"and {more} more"] if more > 0 else []
+        received = "\n  ".join([f"path={str(path)!r}, with", *listed])
         require(not misfits, _MUST_FIT, received)
         assignments = []
         for entry in entries:

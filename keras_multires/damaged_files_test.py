@@ -47,6 +47,7 @@ class Reader(NamedTuple):
     path: Path
     read: Callable  # () -> anything
     cost: int = 1  # cases of others that take as long as one
+    named: Path | None = None  # in errors, if that is not the path
 
 
 def cifar10(write, name):
@@ -157,7 +158,10 @@ def preset(name):
         small_classifier().save_to_preset(folder / "preset")
         path = folder / "preset" / name
         return Reader(
-            path, lambda: MultiresClassifier.from_preset(path.parent), 10
+            path,
+            lambda: MultiresClassifier.from_preset(path.parent),
+            cost=10,
+            named=path.parent,
         )
 
     return prepare
@@ -195,7 +199,8 @@ def run(name, num_cases, seed, folder):
     """
     reader = READERS[name](folder)
     good = reader.path.read_bytes()
-    fault, is_refused = fault_of_reading(reader.read, reader.path)
+    named = reader.named or reader.path
+    fault, is_refused = fault_of_reading(reader.read, named)
     assert (fault, is_refused) == (None, False)
     rng = random.Random(f"{name} {seed}")
     num_refused, longest, faults = 0, 0, []
@@ -203,7 +208,7 @@ def run(name, num_cases, seed, folder):
         content = damage(good, rng)
         reader.path.write_bytes(content)
         start = time.perf_counter()
-        fault, is_refused = fault_of_reading(reader.read, reader.path)
+        fault, is_refused = fault_of_reading(reader.read, named)
         longest = max(longest, time.perf_counter() - start)
         num_refused += is_refused
         if fault is not None:

@@ -1,5 +1,6 @@
 """CIFAR-10 in each form in which it is distributed, with random images."""
 
+import itertools
 import pickle
 import struct
 
@@ -12,6 +13,7 @@ __all__ = [
     "NUM_TRAIN",
     "TRAIN_BATCHES",
     "make_images",
+    "python2_pickle",
     "write_binary",
     "write_png",
     "write_python2",
@@ -75,32 +77,42 @@ def write_binary(folder):
 
 def python2_pickle(images, labels):
     """What Python 2 and its numpy wrote, opcode by opcode (protocol 2)."""
+    places = itertools.count(1)
+
+    def put():
+        return b"q" + struct.pack("B", next(places))
 
     def text(value):
         return b"U" + struct.pack("B", len(value)) + value
 
-    def long_text(value):
-        return b"T" + struct.pack("<i", len(value)) + value
-
     def integer(value):
-        return b"J" + struct.pack("<i", value)
+        if value < 256:
+            return b"K" + struct.pack("B", value)
+        return b"M" + struct.pack("<H", value)
 
     data = b"".join(map(planes_of, images))
     return b"".join(
         [
-            b"\x80\x02}(",
-            text(b"batch_label") + text(b"training batch 1 of 5"),
-            text(b"labels") + b"](",
-            *(b"K" + struct.pack("B", label) for label in labels),
-            b"e" + text(b"data"),
-            b"cnumpy.core.multiarray\n_reconstruct\n",
-            b"cnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R",
+            b"\x80\x02}" + put() + b"(",
+            text(b"data") + put(),
+            b"cnumpy.core.multiarray\n_reconstruct\n" + put(),
+            b"cnumpy\nndarray\n" + put() + b"K\x00\x85" + text(b"b"),
+            b"\x87R" + put(),
             b"(K\x01" + integer(len(images)) + integer(3072) + b"\x86",
-            b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R",
-            b"(K\x03" + text(b"|") + b"NNN",
-            integer(-1) + integer(-1) + b"K\x00tb",
-            b"\x89" + long_text(data) + b"tb",
-            b"u.",
+            b"cnumpy\ndtype\n" + put() + text(b"u1") + b"K\x00K\x01\x87R",
+            put() + b"(K\x03" + text(b"|") + b"NNN",
+            b"J\xff\xff\xff\xff" * 2 + b"K\x00tb",
+            b"\x89T" + struct.pack("<i", len(data)) + data + b"tb",
+            text(b"labels") + put() + b"]" + put() + b"(",
+            *map(integer, labels),
+            b"e" + text(b"batch_label") + put(),
+            text(b"training batch 1 of 5") + put(),
+            text(b"filenames") + put() + b"]" + put() + b"(",
+            *(
+                text(b"image_%d.png" % number) + put()
+                for number in range(len(images))
+            ),
+            b"eu.",
         ]
     )
 

@@ -139,7 +139,7 @@ def fault_of_reading(read, path, errors=(ValueError,)):
 
     Args:
         read: Function without arguments that reads the file.
-        path: `pathlib.Path` of the file, whose name an error must have.
+        path: `pathlib.Path` of the file, which an error must name.
         errors: Kinds of errors that the reader may raise.
 
     Returns:
@@ -151,9 +151,10 @@ def fault_of_reading(read, path, errors=(ValueError,)):
         read()
     except errors as error:
         is_refused = True
-        if path.stem not in str(error):
+        # Records are named without their suffix.
+        if str(path.with_suffix("")) not in str(error):
             fault = f"The error does not name the file: {error}"
-        elif len(str(error)) > 5000:
+        elif len(str(error)) > 15_000:
             fault = f"The error is too long: {len(str(error))} characters"
     except Exception:
         fault = traceback.format_exc()

@@ -3,7 +3,9 @@ import io
 import os
 import pickle
 import shutil
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import keras
@@ -15,10 +17,12 @@ from keras_multires.datasets import scifar
 from testing.cifar10_files import CLASSES
 from testing.cifar10_files import TRAIN_BATCHES
 from testing.cifar10_files import make_images
+from testing.cifar10_files import python2_pickle
 from testing.cifar10_files import write_binary
 from testing.cifar10_files import write_png
 from testing.cifar10_files import write_python2
 from testing.cifar10_files import write_python3
+from testing.damaged_files import fault_of_reading
 from testing.paths import TESTDATA
 
 FIXTURE = TESTDATA / "cifar10"
@@ -458,6 +462,54 @@ def test_suffixes_may_have_capital_letters_and_other_files_are_ignored(folder):
     assert_equal_parts(read(folder), expected)
 
 
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)]
+)
+def test_what_is_named_as_an_image_and_no_file_is_an_error(make, folder):
+    path = folder / "test" / "cat" / "z.png"
+    make(path)
+    with pytest.raises(ValueError, match="Not a file") as error:
+        read(folder)
+    assert str(path) in str(error.value)
+
+
+def png_chunk(kind, content):
+    checksum = zlib.crc32(kind + content)
+    size = struct.pack(">I", len(content))
+    return size + kind + content + struct.pack(">I", checksum)
+
+
+def png_of(width, height, *chunks):
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = (png_chunk(b"IHDR", header), *chunks, png_chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+PIXELS = zlib.compress(bytes(1 << 28))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("content", "is_read"),
+    [
+        (png_of(32, 1 << 30), False),
+        (png_of(1 << 14, 1 << 13, png_chunk(b"IDAT", PIXELS)), False),
+        # More pixels than the image has.
+        (png_of(32, 32, png_chunk(b"IDAT", PIXELS)), True),
+        (png_of(32, 32, png_chunk(b"zTXt", b"a\0\0" + PIXELS)), False),
+    ],
+    ids=["height", "size", "pixels", "text"],
+)
+def test_an_image_takes_no_more_memory_than_its_pixels(
+    content, is_read, tmp_path
+):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(content)
+    fault, is_refused = fault_of_reading(lambda: scifar.read_image(path), path)
+    assert fault is None
+    assert is_refused is not is_read
+
+
 def test_a_folder_that_is_not_a_class_is_an_error_that_names_it(folder):
     (folder / "test" / "cats").mkdir()
     with pytest.raises(ValueError, match=r"test.cats\b") as error:
@@ -620,6 +672,17 @@ class Call:
         return self.call
 
 
+def test_the_pickles_of_these_tests_are_those_of_python_2(python2):
+    expected = (TESTDATA / "cifar10_python2" / "two_images").read_bytes()
+    planes = np.resize(np.arange(2 * 3072) % 251, (2, 3, 32, 32))
+    images = planes.astype("uint8").transpose(0, 2, 3, 1)
+    assert python2_pickle(images, [3, 9]) == expected
+    (python2 / "test_batch").write_bytes(expected)
+    inputs, targets = read(python2)[-1]
+    np.testing.assert_array_equal(inputs, images.reshape(2, 1024, 3))
+    assert targets.tolist() == [3, 9]
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 @pytest.mark.parametrize("place", ["whole", "label", "beside"])
 @pytest.mark.parametrize("function", [os.mkdir, os.system, eval, exec])
@@ -707,6 +770,18 @@ def objects_at(address):
     )
 
 
+def nested_key(depth):
+    """A pickle of a dict with a key that is a tuple in a tuple in a tuple."""
+    return b"\x80\x02})" + b"\x85" * depth + b"Ns."
+
+
+def equal_hashes(number):
+    """A pickle of a dict with keys that are different and hash to 0."""
+    keys = (i * sys.hash_info.modulus for i in range(1, number + 1))
+    items = (b"\x8a\x0c" + key.to_bytes(12, "little") + b"N" for key in keys)
+    return b"\x80\x02}(" + b"".join(items) + b"u."
+
+
 def encoded(times, encoding):
     """A pickle of bytes that are encoded again and again."""
     call = b"c_codecs\nencode\n"
@@ -731,8 +806,17 @@ def encoded(times, encoding):
         (encoded(1, b"punycode"), "another encoding"),
         (b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b".", "bytes"),
         (b"\x80\x02Nr\xff\xff\xff\x7f.", "larger than its file"),
+        # Python crashes when it hashes the key, and takes long for the keys.
+        (nested_key(200_000), "`data`"),
+        (equal_hashes(20_000), "`data`"),
+        (b"\x80\x02" + b"]" * 20_000 + b"a" * 19_999 + b".", "no dict"),
+        (b"\x80\x02cnumpy\nndarray\n)R" + b"." * 9, "no dict"),
+        (b"\x80\x02]" + b"2a" * 50 + b".", "DUP"),
     ],
-    ids=["address", "objects", "text", "hex", "punycode", "bytearray", "memo"],
+    ids=[
+        *("address", "objects", "text", "hex", "punycode", "bytearray", "memo"),
+        *("deep key", "hashes", "deep list", "call", "unknown"),
+    ],
 )
 def test_a_hostile_pickle_is_an_error_that_names_it(content, problem, python2):
     path = python2 / "data_batch_1"

@@ -70,7 +70,7 @@ class HasPresets:
         if load_weights:
             weights = _existing(directory / WEIGHTS)
             _check_size(config, weights)
-        model = _model_from(config, cls, overrides)
+        model = _model_from(config, cls, overrides, directory)
         if load_weights:
             with explain_errors(
                 lambda problem: (
@@ -149,7 +149,7 @@ def _read_config(path):
     return config
 
 
-def _model_from(config, cls, overrides):
+def _model_from(config, cls, overrides, directory):
     """The model of a configuration: a `cls`, or a task that has one."""
     arguments = config["config"]
     try:
@@ -158,10 +158,12 @@ def _model_from(config, cls, overrides):
         arguments.update(overrides)
         model = keras.saving.deserialize_keras_object(config)
     except Exception as error:  # of many kinds, from the objects in it
-        received = f"a configuration that cannot be read: {error}"
+        received = f"{directory}, whose configuration cannot be read: "
+        received += str(error)[:1000]  # some quote all of it
         return require(False, _MUST_BE_SAVED, received)
     parts = (model, getattr(model, "backbone", None))
     is_right = any(isinstance(part, cls) for part in parts)
     expected = f"`preset` must be a directory with a `{cls.__name__}`."
-    require(is_right, expected, f"a `{type(model).__name__}`")
+    received = f"{directory}, with a `{type(model).__name__}`"
+    require(is_right, expected, received)
     return model
