@@ -109,7 +109,7 @@ class Tensor(NamedTuple):
         last = self.offset
         for size, stride in zip(self.shape, self.strides, strict=True):
             last += (size - 1) * stride
-        if min(self.offset, *self.strides) < 0 or last >= len(values):
+        if min((self.offset, *self.strides)) < 0 or last >= len(values):
             raise ValueError("a tensor is larger than its storage")
         strides = [stride * dtype.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(
