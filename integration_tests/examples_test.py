@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import keras
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from keras_multires.models import MultiresDensityModel
 from keras_multires.models import MultiresNet
 from testing.example_runs import assert_usage_error
 from testing.example_runs import import_example
+from testing.example_runs import make_options
 from testing.example_runs import read_rows
 from testing.example_runs import run_example
 from testing.paths import EXAMPLES
@@ -367,16 +369,21 @@ def test_an_image_that_fills_the_memory_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["[" * 100_000, "1" * 9000, "{", "\0"],
-    ids=["deep", "digits", "cut", "null"],
+    ["[" * 100_000, "1" * 9000, "{", "\0", "3"],
+    ids=["deep", "digits", "cut", "null", "number"],
 )
-def test_damaged_json_is_an_error_of_a_known_kind(content, tmp_path):
-    files = import_example("experiment.files")
+def test_damaged_json_is_an_error_that_names_the_file(content, tmp_path):
     path = tmp_path / "settings.json"
     path.write_text(content)
-    for read in (files.read_json, plots.read_results):
-        with pytest.raises(ValueError):  # noqa: PT011
-            read(path)
+    run = import_example("experiment.run")
+    ecg = import_example("experiment.ecg")
+    for read, kind in (
+        (lambda: run.Run("test", make_options(tmp_path)), click.UsageError),
+        (lambda: ecg._read_labels(path), click.UsageError),
+        (lambda: plots.read_results(path), ValueError),
+    ):
+        with pytest.raises(kind, match=re.escape(str(path))):
+            read()
 
 
 def test_the_density_of_cifar_10_is_learned(trained):

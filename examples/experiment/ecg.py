@@ -1,5 +1,7 @@
 """What the lesson on electrocardiograms shows of its data and model."""
 
+import json
+
 import click
 import numpy as np
 from keras import ops
@@ -7,7 +9,6 @@ from matplotlib.figure import Figure
 
 from experiment.command_line import data_dir_option
 from experiment.command_line import usage_errors
-from experiment.files import read_json
 from experiment.prediction import predict_classes
 from keras_multires import metrics
 from keras_multires import visualization
@@ -140,8 +141,8 @@ def predict(path, records):
 
 def _read_labels(path):
     try:
-        labels = read_json(path)
-    except (OSError, ValueError):
+        labels = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
         labels = None
     if not isinstance(labels, list):
         raise click.UsageError(

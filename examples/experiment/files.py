@@ -28,21 +28,6 @@ def write_json(path, content):
     write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
-def read_json(path):
-    """The content of a file of JSON.
-
-    Args:
-        path: `pathlib.Path` of the file.
-
-    Raises:
-        ValueError: if it is damaged.
-    """
-    try:
-        return json.loads(path.read_text())
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
 def read_rows(path):
     """The rows of a CSV file, a dict each.
 

@@ -7,6 +7,7 @@ finished.
 import csv
 import datetime
 import io
+import json
 import math
 import shutil
 import statistics
@@ -23,7 +24,6 @@ from experiment.callbacks import TensorBoard
 from experiment.callbacks import best_of
 from experiment.devices import accelerators
 from experiment.devices import find_devices
-from experiment.files import read_json
 from experiment.files import read_rows
 from experiment.files import write_json
 from experiment.files import write_whole
@@ -107,7 +107,7 @@ class Run:
         """The settings of the run that is in the folder; None without one."""
         path = self.output_dir / SETTINGS
         try:
-            earlier = read_json(path)
+            earlier = json.loads(path.read_text())
         except FileNotFoundError:
             for name in (*FILES, *FOLDERS):
                 # A run would delete it, and nobody knows whose it is.
@@ -117,7 +117,7 @@ class Run:
                         "settings of a run. Choose another --output-dir."
                     ) from None
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             earlier = None
         if not isinstance(earlier, dict) or "experiment" not in earlier:
             raise click.UsageError(
@@ -153,13 +153,10 @@ class Run:
         if not path.exists():
             return  # no epoch is finished
         try:
-            num_epochs = read_json(path)["epoch"]
+            num_epochs = json.loads(path.read_text())["epoch"]
             path = log
             logged = {int(row["epoch"]) for row in read_rows(log)}
-            # A damaged number may be too large for a set of all epochs.
-            if num_epochs > len(logged) or not logged.issuperset(
-                range(num_epochs)
-            ):
+            if not logged.issuperset(range(num_epochs)):
                 raise ValueError("epochs are missing")
         except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
             raise click.UsageError(
