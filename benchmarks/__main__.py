@@ -7,7 +7,6 @@ Each case runs in a process of its own, and cases that are compared take turns
 into one JSON file, and those of all backends into the pictures beside it.
 """
 
-import json
 import os
 import statistics
 from pathlib import Path
@@ -52,7 +51,7 @@ from benchmarks.machine import installed_versions
 def main(backend, only, quick, dtype_policy, output):
     """Measure time and memory, and draw them."""
     path = output / f"{backend}.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
+    results = plots.read_results(path) if path.exists() else {}
     results["backend"] = backend
     results["machine"] = describe_machine()
     results["versions"] = installed_versions()

@@ -121,7 +121,8 @@ def explain_errors(explain, kind=ValueError):
     try:
         yield
     except Exception as error:
-        message = explain(str(error) or type(error).__name__)
+        # Some quote the whole file.
+        message = explain(str(error)[:1000] or type(error).__name__)
         raise kind(message) from error
 
 

@@ -3,6 +3,8 @@
 | module | what |
 |---|---|
 | `backends` | the backend that runs, and its ways of running a function |
+| `cifar10_files` | CIFAR-10 in each form in which it is distributed |
+| `damaged_files` | random damage to files, and what readers may do with them |
 | `example_runs` | running the examples, and reading what a run leaves |
 | `faults` | faults of the machine that a test can cause |
 | `models` | tasks from one flat set of options |

@@ -117,7 +117,7 @@ class Run:
                         "settings of a run. Choose another --output-dir."
                     ) from None
             return None
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             earlier = None
         if not isinstance(earlier, dict) or "experiment" not in earlier:
             raise click.UsageError(

@@ -7,6 +7,7 @@ read without `pickle`, so it cannot run code.
 import contextlib
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,20 @@ def read_arrays(path, are_valid):
         "again."
     )
     with open(path, "rb") as file, explain_errors(lambda _: damage):
+        with zipfile.ZipFile(file) as archive:
+            are_likely = all(map(_is_likely, archive.infolist()))
+            require(are_likely, "It must be compressed as usual.")
+        file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         require(are_valid(arrays), "Arrays must be those of the data set.")
     return arrays
+
+
+def _is_likely(member):
+    """Whether a member of an archive can be what `write_arrays` wrote."""
+    # The arrays of the data sets are compressed to a tenth at least. Other
+    # methods need up to 4 GB of memory.
+    is_small = member.file_size <= 100 * member.compress_size
+    methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return is_small and member.compress_type in methods

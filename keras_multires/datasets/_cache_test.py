@@ -1,11 +1,14 @@
 import concurrent.futures
+import io
 import os
 import tempfile
+import zipfile
 
 import numpy as np
 import pytest
 
 from keras_multires.datasets import _cache as cache
+from testing.damaged_files import fault_of_reading
 
 ARRAYS = {
     "floats": np.arange(6000, dtype="float32").reshape(2, 3, 1000),
@@ -81,6 +84,50 @@ def test_an_archive_is_read_without_unpickling_objects(tmp_path):
     np.array([Trap()], dtype=object).dump(path)
     with pytest.raises(ValueError, match="Delete the file"):
         cache.read_arrays(path, accept)
+
+
+def write_a_bomb(path):
+    """Adds 128 MB of zeros, in 128 kB."""
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("extra.npy", "w") as member,
+    ):
+        np.lib.format.write_array_header_1_0(
+            member,
+            {"descr": "|u1", "fortran_order": False, "shape": (1 << 27,)},
+        )
+        for _ in range(8):
+            member.write(bytes(1 << 24))
+
+
+def write_a_large_shape(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header,
+            {"descr": "<f4", "fortran_order": False, "shape": (1 << 45,)},
+        )
+        archive.writestr("floats.npy", header.getvalue() + bytes(1000))
+
+
+def write_by_another_method(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("floats.npy", b"")
+
+
+@pytest.mark.parametrize(
+    "write", [write_a_bomb, write_a_large_shape, write_by_another_method]
+)
+def test_an_archive_that_would_grow_is_an_error(write, tmp_path):
+    path = tmp_path / "arrays.npz"
+    cache.write_arrays(path, ARRAYS)
+    write(path)
+    assert path.stat().st_size < 1 << 22
+    fault, is_refused = fault_of_reading(
+        lambda: cache.read_arrays(path, accept), path
+    )
+    assert fault is None
+    assert is_refused
 
 
 def test_a_missing_archive_is_a_file_not_found_error(tmp_path):

@@ -295,10 +295,7 @@ def _read_binary(content):
 def _read_pickle(content):
     batch = _array_pickle.load(content)
     require_whole(isinstance(batch, dict), "the pickle holds no dict")
-    # The keys are bytes in the original, and strings if Python 3 rewrote it.
-    planes, labels = (
-        batch.get(name.encode(), batch.get(name)) for name in ("data", "labels")
-    )
+    planes, labels = batch.get("data"), batch.get("labels")
     num_columns = 3 * _LENGTH
     are_planes = (
         isinstance(planes, np.ndarray)
@@ -365,6 +362,9 @@ def _list_images(folder):
             for path in filter(_is_visible, (folder / name).iterdir())
             if path.suffix.lower() in _SUFFIXES
         )
+        for path in images:
+            if not path.is_file():
+                raise ValueError(f"Not a file: {path}. It is named as an image")
         if not images:
             suffixes = ", ".join(_SUFFIXES)
             problem = f"No images in {folder / name}: there must be files of"

@@ -2,10 +2,13 @@
 
 import errno
 import hashlib
+import os
 import re
 import shutil
 import zipfile
 from pathlib import PurePosixPath
+from zipfile import ZIP_DEFLATED
+from zipfile import ZIP_STORED
 
 import keras
 
@@ -34,6 +37,7 @@ _CHUNK_BYTES = 1 << 20
 _MAX_LIST_BYTES = 10**8
 _MAX_ARCHIVE_BYTES = 10**10
 _MAX_RELEASE_BYTES = 2 * 10**10
+_MAX_EXPANSION = 100  # of an archive; that of PTB-XL expands to less than twice
 _NOT_EMPTY = (
     f"is not empty, and not PTB-XL's release: there is no {DATABASE} or no "
     f"{STATEMENTS} in it. Name an empty folder, or one that does not exist yet."
@@ -137,6 +141,11 @@ def _read_checksums(path, url):
             checksums[match[2]] = match[1].lower()
         else:
             problems.append(f"line {number} is {line[:100]!r}")
+    folders = {
+        str(f) for name in checksums for f in PurePosixPath(name).parents
+    }
+    both = folders & checksums.keys()
+    problems += [f"{name!r} is a file and a folder" for name in sorted(both)]
     missing = [n for n in (DATABASE, STATEMENTS) if n not in checksums]
     problems += [f"{name} is missing in it" for name in missing]
     if problems:
@@ -147,11 +156,12 @@ def _read_checksums(path, url):
 
 
 def _is_inside(name):
-    """Whether a path, relative to a folder, stays inside the folder."""
+    """Whether a path is that of a file inside a folder, in its only form."""
     path = PurePosixPath(name)
-    return not (
-        path.is_absolute() or ".." in path.parts or set(name) & {*"\\:"}
-    )
+    is_inside = bool(path.parts) and not path.is_absolute()
+    is_inside &= ".." not in path.parts and set(name).isdisjoint("\\:\0")
+    is_short = all(len(os.fsencode(part)) <= 255 for part in path.parts)
+    return is_inside and is_short and str(path) == name
 
 
 def _unpack(archive, url, checksums, folder, verbose):
@@ -202,7 +212,8 @@ def _find_members(source, checksums):
     """The listed members of an archive, as a dict by names in the list."""
     members = {member.filename: member for member in source.infolist()}
     for name in members:
-        require_whole(_is_inside(name), f"the path {name!r} leads elsewhere")
+        is_inside = _is_inside(name.removesuffix("/"))
+        require_whole(is_inside, f"the path {name[:100]!r} leads elsewhere")
     # The archive holds the release in a folder.
     folders = [
         name.removesuffix(DATABASE)
@@ -212,7 +223,16 @@ def _find_members(source, checksums):
     folder = min(folders, key=len, default="")
     for name in checksums:
         require_whole(folder + name in members, f"{name} is missing in it")
-    return {name: members[folder + name] for name in checksums}
+    found = {name: members[folder + name] for name in checksums}
+    size = sum(member.file_size for member in found.values())
+    limit = _MAX_EXPANSION * os.path.getsize(source.filename)
+    problem = f"its files have {size} bytes, more than it can hold"
+    require_whole(size <= limit, problem)
+    for name, member in found.items():
+        # Other methods need up to 4 GB of memory.
+        is_known = member.compress_type in (ZIP_STORED, ZIP_DEFLATED)
+        require_whole(is_known, f"{name} is compressed by an unknown method")
+    return found
 
 
 def _extract(source, member, path):

@@ -229,9 +229,33 @@ def lead_up_by_backslashes(server, release):
     return lead_out("..\\..\\evil", server, release)
 
 
+def expand_too_far(server, release):
+    """The listed files are the same, and one has 1 GB more in the archive."""
+    files = {TOP + n: c for n, c in release.items()}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in files.items():
+            archive.writestr(name, member)
+        info = archive.infolist()[-1]
+        info.file_size = 1 << 30
+    server.files[ARCHIVE] = content.getvalue()
+    return "more than it can hold"
+
+
+def compress_by_another_method(server, release):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as archive:
+        for name, member in release.items():
+            archive.writestr(TOP + name, member)
+    server.files[ARCHIVE] = content.getvalue()
+    return "unknown method"
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        expand_too_far,
+        compress_by_another_method,
         lack_a_file,
         lack_the_database,
         change_a_file,
@@ -277,7 +301,11 @@ def test_a_damaged_archive_is_an_error_and_is_downloaded_again(
                     evil: b"",
                 }
             )
-            for evil in ("../evil", "/evil", "a/../../evil", "..\\evil")
+            for evil in (
+                *("../evil", "/evil", "a/../../evil", "..\\evil", ".", "a/."),
+                *("a//b", "./a", "a/", "a\0b", "a" * 300),
+                "ptbxl_database.csv/evil",
+            )
         ),
     ],
 )
