@@ -19,6 +19,7 @@ from testing.faults import full_disk
 from testing.file_operations import before_each_change
 from testing.paths import EXAMPLES
 from testing.programs import run_program
+from testing.small_runs import make_parts
 from testing.small_runs import outcome
 from testing.small_runs import train
 
@@ -51,6 +52,23 @@ def test_a_killed_run_ends_as_one_that_was_not_killed(
     result, (received,) = run_or_die(backend, 0, killed)
     assert result.returncode == 0, result.stderr[-3000:]
     assert received == expected
+
+
+def test_tensorflow_trains_on_the_batches_of_each_epoch():
+    # After a seed is set, Keras's own order would be that of the first epoch.
+    result = run_program(
+        "record_batches", backend="tensorflow", folders=[EXAMPLES]
+    )
+    (inputs, targets), _ = make_parts()
+    batches = import_example("experiment.batches").Batches(
+        inputs, targets, batch_size=8, seed=0
+    )
+    expected = []
+    for epoch in range(4):
+        batches.shuffle(epoch)
+        expected += [float(batches[index][0][0, 0]) for index in range(3)]
+    assert len(set(expected[::3])) > 1
+    assert json.loads(result.stdout.splitlines()[-1]) == expected
 
 
 def test_a_run_continues_from_each_state_that_a_kill_can_leave(tmp_path):

@@ -37,6 +37,12 @@ def _make_model(units):
     )
 
 
+def make_parts(seed=0):
+    """Training and validation set of 20 sequences: `(inputs, targets)` each."""
+    inputs = np.random.default_rng(seed).normal(size=(2, 20, 3))
+    return [(part.astype("float32"), part.argmax(axis=-1)) for part in inputs]
+
+
 def train(output_dir, eagerly=False, units=6, data_seed=0, **changes):
     """Starts or continues a run: `(run, model)`.
 
