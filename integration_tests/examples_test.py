@@ -624,7 +624,7 @@ def test_a_wrong_data_folder_is_a_usage_error_that_names_it(
     )
     assert_usage_error(result, "--data-dir", str(tmp_path))
     # The same command with the right folder is no other run.
-    assert not list((tmp_path / "runs").iterdir())
+    assert not list((tmp_path / "runs").glob("[!.]*"))
 
 
 @pytest.mark.parametrize(
