@@ -46,7 +46,7 @@ class Composite:
         """
         policy = self.dtype_policy
         if isinstance(policy, keras.dtype_policies.DTypePolicyMap):
-            policy = policy[f"{self.path}/{name}" if self.path else name]
+            policy = policy[f"{self.path or self.name}/{name}"]
         return policy
 
     def _adopt(self, layer):

@@ -80,7 +80,8 @@ class MultiresClassifier(Task):
         if preprocessing is not None:
             self._adopt(preprocessing)
             if backbone.built:
-                preprocessing.build(backbone.built_shape)
+                with keras.name_scope(self.name, caller=self):
+                    preprocessing.build(backbone.built_shape)
                 self._mark_built()
 
     def build(self, input_shape):

@@ -125,10 +125,13 @@ class MultiresNet(HasPresets, Composite, MultiresModel):
         self.blocks = list(self._make_blocks(num_layers, block_options))
         self.supports_masking = True
         self.built_shape = None
-        if length is not None and vocabulary_size is not None:
-            self._build_layers((None, self.length))
-        elif length is not None and input_channels is not None:
-            self._build_layers((None, self.length, self.input_channels))
+        # Paths of weights start with the name of the model, as after `build`:
+        # PyTorch trains wrongly with two weights of one path.
+        with keras.name_scope(self.name, caller=self):
+            if length is not None and vocabulary_size is not None:
+                self._build_layers((None, self.length))
+            elif length is not None and input_channels is not None:
+                self._build_layers((None, self.length, self.input_channels))
 
     def _make_blocks(self, num_layers, options):
         for index in range(num_layers):

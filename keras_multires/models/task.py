@@ -45,7 +45,9 @@ class Task(HasPresets, Composite, MultiresModel):
             dtype=self._policy_of("head"),
             name="head",
         )
-        self.head.build((None, None, backbone.hidden_dim))
+        # As in the backbone.
+        with keras.name_scope(self.name, caller=self):
+            self.head.build((None, None, backbone.hidden_dim))
         if backbone.built:
             self._mark_built()
 
