@@ -55,7 +55,7 @@ class Composite:
         In a copy the layer has its own configuration, and is as it should be.
         """
         if not self.trainable and self._restored is None:
-            layer.trainable = False
+            freeze(layer)
 
     def _changes_of(self, layer):
         config = layer.get_config()
@@ -88,3 +88,10 @@ class Composite:
         vars(layer)["_restored"] = restored
         layer.__init__(**config)
         return layer
+
+
+def freeze(layer):
+    """Freezes a layer and all layers in it."""
+    # TensorFlow skips an attribute that is set to the value that it has.
+    layer.trainable = True
+    layer.trainable = False

@@ -119,7 +119,7 @@ class MultiresBlock(Composite, Streams, keras.layers.Layer):
             keras.layers.Dropout,
             rate=dropout,
             # With one seed, both dropouts would drop the same channels.
-            seed=None if seed is None else (seed + 1) % 2**32,
+            seed=None if seed is None else (seed + 1) % 2**31,
             noise_shape=(None, 1, None),
             name="channel_dropout",
         )

@@ -14,6 +14,7 @@ from keras_multires._validation import check_built
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_path
 from keras_multires._validation import require
+from keras_multires.layers._composite import freeze
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -63,7 +64,10 @@ class HasPresets:
         model = _model_from(config, cls, overrides)
         if load_weights:
             model.load_weights(directory / WEIGHTS)
-        return model if isinstance(model, cls) else model.backbone
+        model = model if isinstance(model, cls) else model.backbone
+        if overrides.get("trainable") is False:
+            freeze(model)  # The preset has flags of its layers.
+        return model
 
     @classmethod
     def _from_named_preset(cls, preset, overrides):

@@ -142,7 +142,7 @@ class MultiresNet(HasPresets, Composite, MultiresModel):
             seed = block.multires_layer.seed
             if seed is not None:
                 # A block has two seeds. Others would drop the same channels.
-                options = {**options, "seed": (seed + 2) % 2**32}
+                options = {**options, "seed": (seed + 2) % 2**31}
 
     def check_input_shape(self, input_shape):
         """Raises a `ValueError` for a shape of inputs that cannot be built."""
