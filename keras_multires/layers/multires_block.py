@@ -47,7 +47,8 @@ class MultiresBlock(Composite, Streams, keras.layers.Layer):
         trainable: As in `keras.layers.Layer`.
         dtype: As in `keras.layers.Layer`.
         name: As in `keras.layers.Layer`.
-        **layer_options: All other options of `MultiresLayer`.
+        **layer_options: All other options of `MultiresLayer`. Its `seed`
+            determines the dropout after the GLU as well.
 
     Call arguments:
         inputs: Float tensor `(batch, length, channels)`. The length may be

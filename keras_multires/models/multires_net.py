@@ -51,7 +51,9 @@ class MultiresNet(HasPresets, Composite, MultiresModel):
         trainable: As in `keras.Model`.
         dtype: As in `keras.Model`.
         name: As in `keras.Model`.
-        **block_options: Options of `MultiresBlock`, the same for all blocks.
+        **block_options: Options of `MultiresBlock`, the same for all blocks,
+            except that each takes a `seed` of its own that follows from the
+            given one.
 
     Call arguments:
         inputs: Float tensor `(batch, length, input_channels)` or, with
