@@ -15,6 +15,7 @@ from keras_multires._validation import check_built
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_path
 from keras_multires._validation import require
+from keras_multires.layers._composite import freeze
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -79,7 +80,10 @@ class HasPresets:
                 )
             ):
                 model.load_weights(weights)
-        return model if isinstance(model, cls) else model.backbone
+        model = model if isinstance(model, cls) else model.backbone
+        if overrides.get("trainable") is False:
+            freeze(model)  # The preset has flags of its layers.
+        return model
 
     @classmethod
     def _from_named_preset(cls, preset, overrides):

@@ -7,7 +7,6 @@ from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_real
 from keras_multires._validation import require
-from keras_multires.layers._frozen import keep_frozen
 from keras_multires.layers._streams import TensorSpec
 from keras_multires.models.presets import CLASSIFIER_PRESETS
 from keras_multires.models.task import Task
@@ -78,10 +77,12 @@ class MultiresClassifier(Task):
         super().__init__(backbone, num_classes, **kwargs)
         self.num_classes = num_classes
         self.preprocessing = preprocessing
-        keep_frozen(self)
-        if preprocessing is not None and backbone.built:
-            preprocessing.build(backbone.built_shape)
-            self._mark_built()
+        if preprocessing is not None:
+            self._adopt(preprocessing)
+            if backbone.built:
+                with keras.name_scope(self.name, caller=self):
+                    preprocessing.build(backbone.built_shape)
+                self._mark_built()
 
     def build(self, input_shape):
         super().build(input_shape)
