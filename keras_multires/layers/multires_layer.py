@@ -21,6 +21,7 @@ from keras_multires.layers._kernel_synthesis import synthesize
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._streams import Streams
 from keras_multires.layers._streams import TensorSpec
+from keras_multires.layers._wrappers import kernel_method
 from keras_multires.ops import streaming
 from keras_multires.ops.causal_conv import convolve
 from keras_multires.ops.filter_bank import tree_readout
@@ -240,6 +241,7 @@ class MultiresLayer(Streams, BaseMultires):
             ops.cast(self.memory_weights, dtype),
         )
 
+    @kernel_method
     def kernel(self, length):
         """Kernel of the causal convolution that the layer computes.
 
