@@ -20,7 +20,7 @@ class NotRecurrent:
         return super().from_config(config)
 
 
-class kernel_method:
+class KernelMethod:
     """Decorator of a method that is named as the weight of other layers."""
 
     def __init__(self, method):
@@ -28,7 +28,9 @@ class kernel_method:
 
     def __get__(self, layer, kind=None):
         method = self.__wrapped__
-        return method if layer is None else _Kernel(method, layer)
+        if layer is None:
+            return method
+        return functools.update_wrapper(_Kernel(method, layer), method)
 
 
 class _Kernel(functools.partial):
@@ -36,8 +38,7 @@ class _Kernel(functools.partial):
     def shape(self):
         """`keras.layers.SpectralNormalization` asks for it."""
         expected = "`SpectralNormalization` takes layers whose `kernel` is a "
-        expected += "weight. Here it is a method, and `filter_constraint`, "
-        expected += (
-            "`memory_constraint` and `skip_constraint` bound the weights."
-        )
+        expected += "weight. Here it is a method. Bound the weights by "
+        expected += "`filter_constraint`, `memory_constraint` and "
+        expected += "`skip_constraint`."
         return require(False, expected, layer=self.args[0])

@@ -1,7 +1,6 @@
 """`MultiresCausalLM`: the next token, and text generated from it."""
 
 import keras
-from keras import ops
 
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_numbers
