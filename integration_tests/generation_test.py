@@ -12,6 +12,7 @@ from keras import ops
 from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresNet
 from testing.backends import BACKEND
+from testing.backends import use_floatx
 from testing.programs import run_tests
 
 samplers = keras_nlp.samplers
@@ -31,18 +32,23 @@ def model():
 def log_probs(model, token_ids):
     """Of each token of sequences, given those before it."""
     token_ids = np.asarray(token_ids)
-    logits = ops.convert_to_numpy(model(token_ids[:, :-1]))
-    log_probs = ops.convert_to_numpy(ops.log_softmax(logits))
+    log_probs = ops.log_softmax(next_logits(model, token_ids[:, :-1]))
+    log_probs = ops.convert_to_numpy(log_probs)
     return np.take_along_axis(log_probs, token_ids[:, 1:, None], axis=-1)[
         ..., 0
     ]
 
 
+def next_logits(model, token_ids):
+    """Without that of padding, which is never generated."""
+    logits = ops.convert_to_numpy(model(np.asarray(token_ids)))
+    return np.where(np.arange(logits.shape[-1]) > 0, logits, -np.inf)
+
+
 def naive_greedy(model, prompt):
     prompt = list(prompt)
     while len(prompt) < LENGTH:
-        logits = ops.convert_to_numpy(model(np.array([prompt])))
-        prompt.append(int(logits[0, -1].argmax()))
+        prompt.append(int(next_logits(model, [prompt])[0, -1].argmax()))
     return prompt
 
 
@@ -53,6 +59,19 @@ def test_greedy_search_gives_the_sequences_of_the_naive_loop(model):
     assert received.dtype == "int32"
     alone = model.generate(PROMPTS[0], LENGTH, sampler="greedy")
     np.testing.assert_array_equal(alone, expected[0])
+
+
+@pytest.mark.parametrize("floatx", ["bfloat16", "float16", "float64"])
+def test_generation_works_whatever_floatx_is(floatx):
+    with use_floatx(floatx):
+        model = MultiresCausalLM(MultiresNet(8, 1, length=8, vocabulary_size=6))
+        for sampler in ("top_k", "beam"):
+            received = model.generate(
+                PROMPTS, 6, sampler=sampler, stop_token_ids=[5]
+            )
+            assert received.dtype == "int32"
+            for row, prompt in zip(received.tolist(), PROMPTS, strict=True):
+                assert row[: len(prompt)] == prompt
 
 
 def test_generation_uses_new_weights_and_changed_samplers(model):
@@ -142,7 +161,7 @@ def test_contrastive_search_penalizes_similarity_to_earlier_steps(model):
     sampler = samplers.ContrastiveSampler(k=3, alpha=alpha)
     received = model.generate(prompt, LENGTH, sampler=sampler)
     while len(prompt) < LENGTH:
-        logits = ops.convert_to_numpy(model(np.array([prompt])))[0, -1]
+        logits = next_logits(model, [prompt])[0, -1]
         candidates = np.argsort(logits)[::-1][:3]
         probabilities = ops.convert_to_numpy(ops.softmax(logits))[candidates]
         scores = []
@@ -207,6 +226,19 @@ def test_padding_is_never_sampled_at_any_temperature(model):
     sampler = samplers.RandomSampler(temperature=1e6, seed=0)
     received = model.generate([[1]] * 50, LENGTH, sampler=sampler)
     assert (received > 0).all()
+
+
+def test_padding_is_never_generated_even_if_it_is_the_likeliest(model):
+    bias = ops.convert_to_numpy(model.head.bias)
+    likely = bias.copy()
+    likely[0] = 100
+    before = model.generate(PROMPTS, LENGTH, sampler="greedy")
+    model.head.bias.assign(likely)
+    for sampler in ("random", "top_k", "top_p", "beam", "contrastive"):
+        assert (model.generate(PROMPTS, LENGTH, sampler=sampler) > 0).all()
+    after = model.generate(PROMPTS, LENGTH, sampler="greedy")
+    model.head.bias.assign(bias)
+    np.testing.assert_array_equal(after, before)
 
 
 def test_the_seed_of_keras_repeats_samplers_given_by_name(model):

@@ -1006,7 +1006,6 @@ LEFT_OUT = {
     "check_input_shape",
     "check_inputs",
     "check_targets",
-    "predict_next",
     "runs_fft",
     # As Keras's functions, with arguments that those check.
     "build_optimizer",
@@ -1059,8 +1058,7 @@ def public_methods(place, kind):
         if base.__module__.startswith("keras_multires."):
             own.update(vars(base))
     for name, value in own.items():
-        if isinstance(value, classmethod):
-            value = getattr(kind, name)
+        value = getattr(kind, name)
         if (
             (inspect.isfunction(value) or inspect.ismethod(value))
             and not name.startswith("_")

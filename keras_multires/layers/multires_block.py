@@ -13,7 +13,9 @@ from keras_multires.initializers import initializer_of_weight
 from keras_multires.layers._composite import Composite
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._options import options_of
+from keras_multires.layers._padding import without_padding
 from keras_multires.layers._streams import Streams
+from keras_multires.layers._wrappers import NotRecurrent
 from keras_multires.layers.multires_layer import MultiresLayer
 
 __all__ = ["MultiresBlock"]
@@ -22,7 +24,7 @@ NORMALIZATIONS = ("layer", "batch")
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresBlock(Composite, Streams, keras.layers.Layer):
+class MultiresBlock(Composite, Streams, NotRecurrent, keras.layers.Layer):
     """Residual block: multiresolution layer, gated channel mixing, norm.
 
     `norm(x + Dropout(GLU(Dense(2 * channels)(MultiresLayer(x)))))`, with one
@@ -54,8 +56,8 @@ class MultiresBlock(Composite, Streams, keras.layers.Layer):
         inputs: Float tensor `(batch, length, channels)`. The length may be
             unknown if `depth` is given.
         mask: Optional boolean tensor `(batch, length)`. Steps where it is
-            False enter the convolution as zero and stay out of the statistics
-            of a batch normalization.
+            False enter as zero and stay out of the statistics of a batch
+            normalization.
         training: Whether to apply dropout and to update batch statistics.
 
     Returns:
@@ -168,8 +170,8 @@ class MultiresBlock(Composite, Streams, keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=None):
         check_real(inputs)
-        inputs = ops.cast(inputs, self.compute_dtype)
-        filtered = self.multires_layer(inputs, mask=mask, training=training)
+        inputs = without_padding(ops.cast(inputs, self.compute_dtype), mask)
+        filtered = self.multires_layer(inputs, training=training)
         call = keras.layers.Layer.__call__
         return self._mix(inputs, filtered, call, mask, training)
 

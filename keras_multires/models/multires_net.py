@@ -17,6 +17,7 @@ from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers import MultiresBlock
 from keras_multires.layers._composite import Composite
 from keras_multires.layers._kernel_synthesis import synthesized_together
+from keras_multires.layers._padding import without_padding
 from keras_multires.models._multires_model import MultiresModel
 from keras_multires.models._preset_files import HasPresets
 from keras_multires.models.presets import BACKBONE_PRESETS
@@ -207,15 +208,9 @@ class MultiresNet(HasPresets, Composite, MultiresModel):
         check_real(inputs)
         self.check_inputs(inputs)
         mask = self.compute_mask(inputs, mask)
-        if mask is None:
-            outputs = self._encode(inputs)
-        else:
-            valid = ops.expand_dims(mask, -1)
-            if self.vocabulary_size is None:
-                # Padding may hold anything. A NaN would spread to the gradient
-                # of the encoder, even where its output is not used.
-                inputs = ops.where(valid, inputs, 0)
-            outputs = ops.where(valid, self._encode(inputs), 0)
+        if self.vocabulary_size is None:
+            inputs = without_padding(inputs, mask)
+        outputs = self._encode(inputs)
         with self._synthesis(outputs.shape):
             for block in self.blocks:
                 outputs = block(outputs, mask=mask, training=training)

@@ -1,7 +1,9 @@
 import concurrent.futures
 import errno
+import io
 import os
 import shutil
+import zipfile
 
 import pytest
 
