@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_multires import backend
 from keras_multires.layers import MultiresLayer
 from keras_multires.layers import _kernel_synthesis
-from keras_multires.layers import multires_layer
 from keras_multires.layers._kernel_synthesis import synthesize
 from keras_multires.models import MultiresNet
 
@@ -89,13 +89,13 @@ def test_a_model_of_trees_synthesizes_no_kernel(monkeypatch):
 
 def test_the_kernel_stays_in_float32_in_half_precision(monkeypatch):
     kernels = []
-    convolve = multires_layer.convolve
+    convolve = backend.fft_convolve
 
     def noted(inputs, kernel):
         kernels.append(ops.convert_to_numpy(ops.stop_gradient(kernel)))
         return convolve(inputs, kernel)
 
-    monkeypatch.setattr(multires_layer, "convolve", noted)
+    monkeypatch.setattr(backend, "fft_convolve", noted)
     net = MultiresNet(5, 2, algorithm="fft", dtype="mixed_bfloat16")
     net(np.ones((2, 30, 2), "float32"))
     for block, kernel in zip(net.blocks, kernels, strict=True):

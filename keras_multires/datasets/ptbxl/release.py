@@ -177,8 +177,6 @@ def _unpack(archive, url, checksums, folder, verbose):
         with zipfile.ZipFile(archive) as source:
             members = _find_members(source, checksums)
             size = sum(member.file_size for member in members.values())
-            problem = f"its files have {size} bytes, more than the release has"
-            require_whole(size <= _MAX_RELEASE_BYTES, problem)
             check_free_space(folder, size, "unpacked")
             progress = keras.utils.Progbar(
                 len(members), unit_name="file", verbose=verbose
@@ -225,7 +223,8 @@ def _find_members(source, checksums):
         require_whole(folder + name in members, f"{name} is missing in it")
     found = {name: members[folder + name] for name in checksums}
     size = sum(member.file_size for member in found.values())
-    limit = _MAX_EXPANSION * os.path.getsize(source.filename)
+    can_hold = _MAX_EXPANSION * os.path.getsize(source.filename)
+    limit = min(can_hold, _MAX_RELEASE_BYTES)
     problem = f"its files have {size} bytes, more than it can hold"
     require_whole(size <= limit, problem)
     for name, member in found.items():
