@@ -7,7 +7,6 @@ Each case runs in a process of its own, and cases that are compared take turns
 into one JSON file, and those of all backends into the pictures beside it.
 """
 
-import json
 import os
 import statistics
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 
 from benchmarks import plots
 from benchmarks import suites
+from benchmarks.files import write_json
 from benchmarks.machine import BACKENDS
 from benchmarks.machine import describe_machine
 from benchmarks.machine import installed_versions
@@ -51,7 +51,7 @@ from benchmarks.machine import installed_versions
 def main(backend, only, quick, dtype_policy, output):
     """Measure time and memory, and draw them."""
     path = output / f"{backend}.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
+    results = plots.read_results(path) if path.exists() else {}
     results["backend"] = backend
     results["machine"] = describe_machine()
     results["versions"] = installed_versions()
@@ -62,7 +62,7 @@ def main(backend, only, quick, dtype_policy, output):
         for group in suite(backend, quick, dtype_policy=dtype_policy):
             results[name].append(group)
             click.echo(describe(name, group))
-            path.write_text(json.dumps(results, indent=1) + "\n")
+            write_json(path, results)
     plots.draw(output)
     click.echo(f"Results and pictures: {output}")
 

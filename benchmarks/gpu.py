@@ -23,6 +23,7 @@ from benchmarks import contest
 from benchmarks import plots
 from benchmarks import suites
 from benchmarks.__main__ import describe
+from benchmarks.files import write_json
 from benchmarks.machine import BACKENDS
 from benchmarks.machine import describe_machine
 from benchmarks.machine import gpu_name
@@ -78,7 +79,7 @@ def main(backend, minutes, small, output):
         try:
             for result in part():
                 results[name].append(result)
-                path.write_text(json.dumps(results, indent=1) + "\n")
+                write_json(path, results)
                 if isinstance(result, list):
                     click.echo(describe(name, result))
                 else:
@@ -88,7 +89,7 @@ def main(backend, minutes, small, output):
         except RuntimeError as error:  # a case out of memory ends its part
             click.echo(f"{name}: {error}")
             results[name].append({"error": str(error)})
-            path.write_text(json.dumps(results, indent=1) + "\n")
+            write_json(path, results)
     plots.draw(output)
 
 

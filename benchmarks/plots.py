@@ -10,10 +10,25 @@ NAMES = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 COLORS = {"jax": "C0", "tensorflow": "C1", "torch": "C2"}
 
 
+def read_results(path):
+    """The dict that a file of results holds.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    try:
+        results = json.loads(path.read_text())
+    except (ValueError, RecursionError):
+        results = None
+    if not isinstance(results, dict):
+        raise ValueError(f"Not results of the benchmarks: {path}. Delete it.")
+    return results
+
+
 def draw(folder):
     """Draws what the JSON files of a folder hold, into the same folder."""
     results = {
-        backend: json.loads(path.read_text())
+        backend: read_results(path)
         for backend in NAMES
         if (path := folder / f"{backend}.json").exists()
     }

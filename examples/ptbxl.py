@@ -94,10 +94,11 @@ def main(options):
             jit_compile=options.jit_compile,
         )
         model.fit(
-            *training,
-            batch_size=preset.batch_size,
+            run.batches(training),
             epochs=preset.epochs,
+            shuffle=False,  # the batches are shuffled
             validation_data=validation,
+            validation_batch_size=preset.batch_size,
             # They write the log, the best model and a backup to resume from.
             callbacks=run.start(
                 model, parts, "val_auroc", "max", files={"labels.json": labels}

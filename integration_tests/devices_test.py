@@ -21,8 +21,8 @@ EPOCHS = 3
 def train(tmp_path):
     """Trains a small model; a process may be killed in the second epoch."""
 
-    def train(backend, *options, killed="none"):
-        output_dir = tmp_path / "_".join(map(str, options))
+    def train(backend, *options, killed="none", folder=None):
+        output_dir = tmp_path / (folder or "_".join(map(str, options)))
         result = run_program(
             "train_on_devices",
             *(output_dir, *options, killed),
@@ -95,6 +95,10 @@ def test_a_run_fails_when_a_process_is_killed_and_can_be_resumed(
         times = result.stdout.count(f"Epoch {epoch + 1}/{EPOCHS}")
         assert times == (epoch > 0)
     assert read_rows(output_dir)[:1] == before
+    # Bit by bit as without the interruption.
+    whole, folder = train(backend, 2, "batch", 0.3, folder="whole")
+    assert read_log(output_dir) == read_log(folder)
+    assert result.stdout.split()[-1] == whole.stdout.split()[-1]
     # The saved model is the one that all devices have validated, with the same
     # statistics.
     best = min(read_log(output_dir)["val_loss"])

@@ -5,9 +5,11 @@ import importlib.util
 import json
 import re
 import shutil
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import keras
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 from scipy.special import expit
 from scipy.special import softmax
 
+from benchmarks import plots
 from keras_multires.datasets import digits
 from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresClassifier
@@ -23,6 +26,7 @@ from keras_multires.models import MultiresDensityModel
 from keras_multires.models import MultiresNet
 from testing.example_runs import assert_usage_error
 from testing.example_runs import import_example
+from testing.example_runs import make_options
 from testing.example_runs import read_rows
 from testing.example_runs import run_example
 from testing.paths import EXAMPLES
@@ -350,6 +354,38 @@ def test_an_image_of_more_than_8_bits_is_refused(tmp_path):
         images.read_image(path, 8, 1)
 
 
+def test_an_image_that_fills_the_memory_is_refused(tmp_path):
+    images = import_example("experiment.images")
+    path = tmp_path / "bomb.png"
+    for side in (10_000, 20_000):
+        Image.new("1", (4, 4)).save(path)
+        content = bytearray(path.read_bytes())
+        content[16:24] = side.to_bytes(4, "big") * 2
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="could be decompression bomb"):
+            images.read_image(path, 8, 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, "1" * 9000, "{", "\0", "3"],
+    ids=["deep", "digits", "cut", "null", "number"],
+)
+def test_damaged_json_is_an_error_that_names_the_file(content, tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(content)
+    run = import_example("experiment.run")
+    ecg = import_example("experiment.ecg")
+    for read, kind in (
+        (lambda: run.Run("test", make_options(tmp_path)), click.UsageError),
+        (lambda: ecg._read_labels(path), click.UsageError),
+        (lambda: plots.read_results(path), ValueError),
+    ):
+        with pytest.raises(kind, match=re.escape(str(path))):
+            read()
+
+
 def test_the_density_of_cifar_10_is_learned(trained):
     output_dir, _ = trained("density", "jax", CIFAR10)
     metrics = json.loads((output_dir / "metrics.json").read_text())
@@ -588,7 +624,7 @@ def test_a_wrong_data_folder_is_a_usage_error_that_names_it(
     )
     assert_usage_error(result, "--data-dir", str(tmp_path))
     # The same command with the right folder is no other run.
-    assert not list((tmp_path / "runs").iterdir())
+    assert not list((tmp_path / "runs").glob("[!.]*"))
 
 
 @pytest.mark.parametrize(

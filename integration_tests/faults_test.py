@@ -128,6 +128,40 @@ def test_a_process_killed_while_saving_leaves_a_whole_file(model, tmp_path):
         time.sleep(0.2)
         process.send_signal(signal.SIGKILL)
     np.testing.assert_array_equal(outputs(read(path)), outputs(model))
+    model.save(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_has_written_is_removed_by_the_next_save(
+    model, tmp_path
+):
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(b"earlier")
+    other = tmp_path / "other.weights.h5"
+    with start_program("write_half_a_file", path) as process:
+        assert process.stdout.readline() == "half\n"
+        model.save_weights(other)
+        # The process is alive, so what it writes stays.
+        assert len(os.listdir(tmp_path)) == 3
+        process.send_signal(signal.SIGKILL)
+    assert path.read_bytes() == b"earlier"
+    model.save_weights(other)
+    assert sorted(tmp_path.iterdir()) == [path, other]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_saved_file_keeps_its_mode_and_its_links(model, name, tmp_path):
+    # As long as file systems allow.
+    path = tmp_path / f"{'m' * (250 - len(name))}{name}"
+    path.touch(mode=0o600)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / name).symlink_to(path)
+    WRITERS[name](model, folder / name)
+    assert os.listdir(folder) == [name]
+    assert (folder / name).readlink() == path
+    assert path.stat().st_mode & 0o777 == 0o600
+    np.testing.assert_array_equal(outputs(read(path)), outputs(model))
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -12,7 +12,10 @@ from keras import ops
 from keras_multires.models import MultiresCausalLM
 from keras_multires.models import MultiresNet
 from testing.backends import BACKEND
+from testing.backends import use_floatx
 from testing.programs import run_tests
+from testing.references import slow_greedy_text
+from testing.threads import check_in_threads
 
 samplers = keras_nlp.samplers
 LENGTH = 10
@@ -31,23 +34,21 @@ def model():
 def log_probs(model, token_ids):
     """Of each token of sequences, given those before it."""
     token_ids = np.asarray(token_ids)
-    logits = ops.convert_to_numpy(model(token_ids[:, :-1]))
-    log_probs = ops.convert_to_numpy(ops.log_softmax(logits))
+    log_probs = ops.log_softmax(next_logits(model, token_ids[:, :-1]))
+    log_probs = ops.convert_to_numpy(log_probs)
     return np.take_along_axis(log_probs, token_ids[:, 1:, None], axis=-1)[
         ..., 0
     ]
 
 
-def naive_greedy(model, prompt):
-    prompt = list(prompt)
-    while len(prompt) < LENGTH:
-        logits = ops.convert_to_numpy(model(np.array([prompt])))
-        prompt.append(int(logits[0, -1].argmax()))
-    return prompt
+def next_logits(model, token_ids):
+    """Without that of padding, which is never generated."""
+    logits = ops.convert_to_numpy(model(np.asarray(token_ids)))
+    return np.where(np.arange(logits.shape[-1]) > 0, logits, -np.inf)
 
 
 def test_greedy_search_gives_the_sequences_of_the_naive_loop(model):
-    expected = [naive_greedy(model, prompt) for prompt in PROMPTS]
+    expected = [slow_greedy_text(model, prompt, LENGTH) for prompt in PROMPTS]
     received = model.generate(PROMPTS, LENGTH, sampler="greedy")
     np.testing.assert_array_equal(received, expected)
     assert received.dtype == "int32"
@@ -55,18 +56,53 @@ def test_greedy_search_gives_the_sequences_of_the_naive_loop(model):
     np.testing.assert_array_equal(alone, expected[0])
 
 
+def test_generated_text_sees_a_change():
+    keras.utils.set_random_seed(0)
+    model = MultiresCausalLM(MultiresNet(8, 1, length=8, vocabulary_size=6))
+    before = model.generate(PROMPTS, LENGTH, sampler="greedy")
+    model.head.enable_lora(2)
+    rng = np.random.default_rng(0)
+    for factor in (model.head.lora_kernel_a, model.head.lora_kernel_b):
+        factor.assign(rng.normal(size=factor.shape))
+    received = model.generate(PROMPTS, LENGTH, sampler="greedy")
+    expected = [slow_greedy_text(model, prompt, LENGTH) for prompt in PROMPTS]
+    np.testing.assert_array_equal(received, expected)
+    assert (received != before).any()
+
+
+def test_eight_threads_write_what_one_writes(model):
+    def write(number):
+        prompt = [1 + number % 5]
+        return model.generate(prompt, LENGTH, sampler="greedy")
+
+    check_in_threads(write, np.testing.assert_array_equal)
+
+
+@pytest.mark.parametrize("floatx", ["bfloat16", "float16", "float64"])
+def test_generation_works_whatever_floatx_is(floatx):
+    with use_floatx(floatx):
+        model = MultiresCausalLM(MultiresNet(8, 1, length=8, vocabulary_size=6))
+        for sampler in ("top_k", "beam"):
+            received = model.generate(
+                PROMPTS, 6, sampler=sampler, stop_token_ids=[5]
+            )
+            assert received.dtype == "int32"
+            for row, prompt in zip(received.tolist(), PROMPTS, strict=True):
+                assert row[: len(prompt)] == prompt
+
+
 def test_generation_uses_new_weights_and_changed_samplers(model):
     sampler = samplers.RandomSampler(temperature=1.0, seed=0)
     model.generate(PROMPTS, LENGTH, sampler=sampler)
     sampler.temperature = 1e-4
-    expected = [naive_greedy(model, prompt) for prompt in PROMPTS]
+    expected = [slow_greedy_text(model, prompt, LENGTH) for prompt in PROMPTS]
     received = model.generate(PROMPTS, LENGTH, sampler=sampler)
     np.testing.assert_array_equal(received, expected)
     # Copies: PyTorch's arrays share the memory of the weights.
     weights = [weight.copy() for weight in model.get_weights()]
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(size=weight.shape) for weight in weights])
-    changed = [naive_greedy(model, prompt) for prompt in PROMPTS]
+    changed = [slow_greedy_text(model, prompt, LENGTH) for prompt in PROMPTS]
     received = model.generate(PROMPTS, LENGTH, sampler=sampler)
     model.set_weights(weights)
     assert changed != expected
@@ -132,7 +168,7 @@ def test_any_sampler_continues_prompts(model, sampler):
 def test_contrastive_search_without_a_penalty_is_greedy(model):
     sampler = samplers.ContrastiveSampler(k=3, alpha=0.0)
     received = model.generate(PROMPTS, LENGTH, sampler=sampler)
-    expected = [naive_greedy(model, prompt) for prompt in PROMPTS]
+    expected = [slow_greedy_text(model, prompt, LENGTH) for prompt in PROMPTS]
     np.testing.assert_array_equal(received, expected)
 
 
@@ -142,7 +178,7 @@ def test_contrastive_search_penalizes_similarity_to_earlier_steps(model):
     sampler = samplers.ContrastiveSampler(k=3, alpha=alpha)
     received = model.generate(prompt, LENGTH, sampler=sampler)
     while len(prompt) < LENGTH:
-        logits = ops.convert_to_numpy(model(np.array([prompt])))[0, -1]
+        logits = next_logits(model, [prompt])[0, -1]
         candidates = np.argsort(logits)[::-1][:3]
         probabilities = ops.convert_to_numpy(ops.softmax(logits))[candidates]
         scores = []
@@ -160,7 +196,9 @@ def test_contrastive_search_penalizes_similarity_to_earlier_steps(model):
 
 
 def test_a_sequence_ends_after_a_stop_token(model):
-    expected = np.array([naive_greedy(model, prompt) for prompt in PROMPTS])
+    expected = np.array(
+        [slow_greedy_text(model, prompt, LENGTH) for prompt in PROMPTS]
+    )
     stop = expected[0, 5]
     received = model.generate(
         PROMPTS, LENGTH, sampler="greedy", stop_token_ids=stop
@@ -207,6 +245,19 @@ def test_padding_is_never_sampled_at_any_temperature(model):
     sampler = samplers.RandomSampler(temperature=1e6, seed=0)
     received = model.generate([[1]] * 50, LENGTH, sampler=sampler)
     assert (received > 0).all()
+
+
+def test_padding_is_never_generated_even_if_it_is_the_likeliest(model):
+    bias = ops.convert_to_numpy(model.head.bias)
+    likely = bias.copy()
+    likely[0] = 100
+    before = model.generate(PROMPTS, LENGTH, sampler="greedy")
+    model.head.bias.assign(likely)
+    for sampler in ("random", "top_k", "top_p", "beam", "contrastive"):
+        assert (model.generate(PROMPTS, LENGTH, sampler=sampler) > 0).all()
+    after = model.generate(PROMPTS, LENGTH, sampler="greedy")
+    model.head.bias.assign(bias)
+    np.testing.assert_array_equal(after, before)
 
 
 def test_the_seed_of_keras_repeats_samplers_given_by_name(model):

@@ -215,7 +215,9 @@ def _to_tensor(value):
         leaves = keras.tree.flatten(value)
         # JAX turns some texts into booleans.
         if not any(isinstance(leaf, (str, bytes)) for leaf in leaves):
-            return ops.convert_to_tensor(value)
+            # Of integers Keras makes floats on JAX if its `floatx` is bfloat16.
+            is_int32 = isinstance(value, np.ndarray) and value.dtype == "int32"
+            return ops.convert_to_tensor(value, "int32" if is_int32 else None)
     return None
 
 

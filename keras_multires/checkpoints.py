@@ -16,6 +16,8 @@ from keras_multires._files import explain_errors
 from keras_multires._files import write_whole
 from keras_multires._packages import import_package
 from keras_multires._precision import at_least_float32
+from keras_multires._pytorch_files import PyTorchFile
+from keras_multires._pytorch_files import Tensor
 from keras_multires._validation import check_layer
 from keras_multires._validation import check_path
 from keras_multires._validation import require
@@ -28,10 +30,7 @@ _MUST_FIT = (
     "The checkpoint does not fit `model`, whose arguments must be those of the "
     "model that it was saved from."
 )
-_MUST_BE_SAFE = (
-    "Checkpoints of PyTorch are read by PyTorch 2.6 or later, since a file can "
-    "make earlier ones run code (CVE-2025-32434): pip install --upgrade torch."
-)
+_MAX_MISFITS = 50  # in a message
 _MUST_BE_FLOAT = (
     "`model` must have weights of a floating dtype, neither quantised nor with "
     "LoRA."
@@ -89,7 +88,7 @@ def load_pytorch_checkpoint(model, path):
     and the `_orig_mod.` of `torch.compile`, in any order. Weights of any
     floating dtype are cast to the dtype of the model's weights.
 
-    Code in the file is not run. PyTorch is needed on every backend.
+    Code in the file is not run. PyTorch is not needed.
 
     Args:
         model: A built `MultiresClassifier` or `MultiresDensityModel`, with the
@@ -97,7 +96,6 @@ def load_pytorch_checkpoint(model, path):
         path: Path of the file, as `torch.save` wrote it.
 
     Raises:
-        ImportError: if PyTorch is not installed, or is older than 2.6.
         OSError: if the file cannot be opened. It is a `FileNotFoundError` if
             the file does not exist.
         ValueError: if `path` is not a path, `model` is not one of these models
@@ -118,18 +116,28 @@ def load_pytorch_checkpoint(model, path):
     """
     entries = _entries(model)
     path = check_path("path", path)
-    torch = _import_torch()
-    state = _read_state(torch, path)
-    misfits = list(_misfits(torch, entries, state))
-    received = "\n  ".join([f"path={str(path)!r}, with", *misfits])
-    require(not misfits, _MUST_FIT, received)
-    assignments = []
-    for entry in entries:
-        if entry.variables:
-            # In float64, which holds the values of every other dtype.
-            published = state[entry.name].detach().double().numpy()
-            arrays = entry.layout.split(published)
-            assignments += zip(entry.variables, arrays, strict=True)
+    with open(path, "rb") as file:
+        with _explained(path):
+            content = PyTorchFile(file)
+            state = _state_of(content)
+        expected = f"The file holds no dict of tensors: {path}. Write it with "
+        expected += "`torch.save(model.state_dict(), path)`."
+        received = f"an object of type {state}"
+        require(isinstance(state, dict), expected, received)
+        misfits = list(_misfits(entries, state))
+        more = len(misfits) - _MAX_MISFITS
+        listed = [misfit[:200] for misfit in misfits[:_MAX_MISFITS]]
+        listed += [f"and {more} more"] if more > 0 else []
+        received = "\n  ".join([f"path={str(path)!r}, with", *listed])
+        require(not misfits, _MUST_FIT, received)
+        assignments = []
+        for entry in entries:
+            if entry.variables:
+                with _explained(path):
+                    # float64 holds the values of every other dtype.
+                    published = state[entry.name].read().astype("float64")
+                arrays = entry.layout.split(published)
+                assignments += zip(entry.variables, arrays, strict=True)
     for variable, array in assignments:
         variable.assign(array)
 
@@ -148,7 +156,7 @@ def save_pytorch_checkpoint(model, path):
         path: Path of the file. An earlier one is replaced.
 
     Raises:
-        ImportError: if PyTorch is not installed, or is older than 2.6.
+        ImportError: if PyTorch is not installed.
         OSError: if the file cannot be written.
         ValueError: if `path` is not a path, or if `model` is not one of these
             models or is not built.
@@ -167,7 +175,9 @@ def save_pytorch_checkpoint(model, path):
     """
     entries = _entries(model)
     path = check_path("path", path)
-    torch = _import_torch()
+    torch = import_package(
+        "torch", "Checkpoints of PyTorch are written by PyTorch"
+    )
     state = {
         # A copy, since PyTorch does not accept negative strides.
         entry.name: torch.from_numpy(
@@ -181,18 +191,6 @@ def save_pytorch_checkpoint(model, path):
     torch.save(state, content)
     with write_whole(path) as file:
         file.write(content.getbuffer())
-
-
-def _import_torch():
-    torch = import_package(
-        "torch",
-        "Checkpoints of PyTorch are read and written by PyTorch, on every "
-        "backend",
-    )
-    if torch.__version__ < (2, 6):
-        received = f"Received: torch {torch.__version__}"
-        raise ImportError(f"{_MUST_BE_SAFE} {received}")
-    return torch
 
 
 def _entries(model):
@@ -245,66 +243,46 @@ def _entries(model):
     return entries
 
 
-class _Ignored:
-    """Replaces NumPy values in the file, and the functions that make them.
-
-    Such values are the scores in the dictionary of a training, for example.
-    They are not needed, so NumPy's code does not have to be trusted with them.
-    """
-
-    def __init__(self, *arguments):
-        pass
-
-    def __setstate__(self, state):
-        pass
-
-
-_IGNORED = [
-    (_Ignored, f"numpy{name}")
-    for name in (
-        ".dtype",
-        ".ndarray",
-        # The module was renamed in NumPy 2.
-        ".core.multiarray.scalar",
-        "._core.multiarray.scalar",
-        ".core.multiarray._reconstruct",
-        "._core.multiarray._reconstruct",
+def _explained(path):
+    """Context that turns errors about a damaged file into one."""
+    return explain_errors(
+        lambda _: (
+            "The file is no checkpoint of PyTorch, is damaged, or holds "
+            "objects other than tensors, numbers and strings, which are "
+            f"not read since they may run code: {path}. Get it again; or, "
+            "where it comes from someone you trust, write with PyTorch its "
+            "state dict alone to another file."
+        )
     )
-]
 
 
-def _read_state(torch, path):
-    """The objects of a checkpoint, as a dict by names without prefixes."""
-    with (
-        open(path, "rb") as file,
-        explain_errors(
-            lambda _: (
-                "The file is no checkpoint of PyTorch, is damaged, or holds "
-                "objects other than tensors, numbers and strings, which are "
-                f"not read since they may run code: {path}. Get it again; or, "
-                "where it comes from someone you trust, write with PyTorch its "
-                "state dict alone to another file."
-            )
-        ),
-        torch.serialization.safe_globals(_IGNORED),
-    ):
-        state = torch.load(file, map_location="cpu", weights_only=True)
+def _state_of(file):
+    """What a checkpoint holds, by names without prefixes.
+
+    Args:
+        file: `PyTorchFile`.
+
+    Returns:
+        A dict from names to what `PyTorchFile.tensor` returns, or a string that
+        says what there is instead of a dict.
+    """
+    state = file.content
     for name in ("model", "state_dict", "model_state_dict"):
         if isinstance(state, dict) and isinstance(state.get(name), dict):
             state = state[name]
-    expected = f"The file holds no dict of tensors: {path}. Write it with "
-    expected += "`torch.save(model.state_dict(), path)`."
-    received = f"an object of type {type(state).__name__}"
-    require(isinstance(state, dict), expected, received)
-    names = list(map(str, state))
+    if not isinstance(state, dict):
+        found = file.tensor(state)
+        return "Tensor" if isinstance(found, Tensor) else found
+    names = list(state)
     # Twice, for either may enclose the other.
     for prefix in ("module.", "_orig_mod.") * 2:
         if all(name.startswith(prefix) for name in names):
             names = [name.removeprefix(prefix) for name in names]
-    return dict(zip(names, state.values(), strict=True))
+    tensors = map(file.tensor, state.values())
+    return dict(zip(names, tensors, strict=True))
 
 
-def _misfits(torch, entries, state):
+def _misfits(entries, state):
     """Yields what is wrong with names, shapes and dtypes of a checkpoint."""
     shapes = {entry.name: entry.published_array().shape for entry in entries}
     # Counts of batches are not needed, so they may be missing or anything.
@@ -313,24 +291,19 @@ def _misfits(torch, entries, state):
         if name in unused:
             continue
         shape, value = shapes.get(name), state.get(name)
-        is_tensor = isinstance(value, torch.Tensor)
-        found = tuple(value.shape) if is_tensor else type(value).__name__
+        found = value.shape if isinstance(value, Tensor) else value
         if name not in state:
             yield f"missing: {name}, expected {shape}"
         elif name not in shapes:
             yield f"unexpected: {name}, received {found}"
-        elif not is_tensor:
-            yield f"not a tensor: {name}, received {found}"
-        elif found != shape:
-            yield (
-                f"of another shape: {name}, expected {shape}, received {found}"
-            )
-        elif not (value.is_floating_point() and _is_dense(torch, value)):
-            yield (
-                f"not a dense tensor of floats: {name}, received "
-                f"{value.dtype}, {value.layout}, on {value.device}"
-            )
-
-
-def _is_dense(torch, tensor):
-    return tensor.layout == torch.strided and not tensor.is_meta
+        elif isinstance(value, Tensor):
+            if found != shape:
+                problem = f"expected {shape}, received {found}"
+                yield f"of another shape: {name}, {problem}"
+            elif not value.is_float:
+                problem = f"received torch.{value.dtype}"
+                yield f"not a dense tensor of floats: {name}, {problem}"
+        elif value.startswith("torch."):
+            yield f"not a dense tensor of floats: {name}, received {value}"
+        else:
+            yield f"not a tensor: {name}, received {value}"

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
 from keras_multires._validation import require
 from keras_multires.distributions import DiscretizedLogisticMixture
@@ -25,7 +26,8 @@ class BitsPerDimension(keras.losses.Loss):
         reduction: As in `keras.losses.Loss`. Defaults to the mean over batch
             and time steps.
         name: Name of the loss.
-        dtype: As in `keras.losses.Loss`.
+        dtype: As in `keras.losses.Loss`. Defaults to `keras.config.floatx()`,
+            or to float32 if that is of half precision.
 
     Call arguments:
         y_true: Float tensor `(batch, length, channels)` of pixels in [-1, 1],
@@ -62,6 +64,8 @@ class BitsPerDimension(keras.losses.Loss):
         dtype=None,
     ):
         num_mixtures = check_integer("num_mixtures", num_mixtures)
+        # Half precision cannot hold all the values of a pixel.
+        dtype = dtype or at_least_float32(keras.config.floatx())
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.num_mixtures = num_mixtures
 

@@ -4,6 +4,7 @@ import pytest
 from keras import ops
 
 from keras_multires.losses import BitsPerDimension
+from testing.backends import use_floatx
 from testing.paths import GOLDEN
 
 
@@ -101,3 +102,16 @@ def test_axes_that_differ_from_those_of_the_targets_are_refused(shape):
 
 def test_the_default_name_says_the_unit():
     assert BitsPerDimension(2).name == "bits_per_dimension"
+
+
+def test_pixels_are_not_rounded_if_floatx_is_of_half_precision(published):
+    targets, parameters = published["targets"], published["parameters"]
+    num_mixtures = int(published["num_mixtures"])
+    with use_floatx("bfloat16"):
+        loss = BitsPerDimension(num_mixtures)(
+            ops.convert_to_tensor(targets, dtype="float32"),
+            ops.convert_to_tensor(parameters, dtype="float32"),
+        )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(loss), published["bits_per_dim"], rtol=1e-5
+    )

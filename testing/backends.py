@@ -47,3 +47,19 @@ def double_precision():
 
         return jax.enable_x64()
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def use_floatx(name):
+    """A context in which `keras.config.floatx()` is another.
+
+    The policy of new layers follows it only in a new process.
+    """
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before[0])
+        keras.config.set_dtype_policy(before[1])

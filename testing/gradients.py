@@ -7,8 +7,11 @@ not compiled, for tests that count its operations. The benchmarks use them too.
 import functools
 
 import keras
+import numpy as np
+from keras import ops
 
 from testing.backends import BACKEND
+from testing.backends import CHEAPEST_MODE
 from testing.backends import run_function
 
 
@@ -132,3 +135,40 @@ def outputs_and_gradients(layer, inputs, cotangent, mode="eager"):
     )
     names = [variable.name for variable in layer.trainable_variables]
     return outputs, by_inputs, dict(zip(names, by_weights, strict=True))
+
+
+class Masked(keras.layers.Layer):
+    """A layer as one of the inputs alone, with a fixed mask."""
+
+    def __init__(self, layer, mask):
+        super().__init__()
+        self.layer = layer
+        self.mask = mask
+        self.built = True
+
+    def call(self, inputs):
+        return self.layer(inputs, mask=self.mask, training=True)
+
+
+def assert_padding_has_no_effect(layer, inputs, mask, cotangent):
+    """Asserts that outputs and gradients are those of padding with zeros.
+
+    Args:
+        layer: A built layer or model.
+        inputs: float32 array `(batch, length, channels)`.
+        mask: Boolean array `(batch, length)`, False at padding.
+        cotangent: Array of the shape of the outputs.
+    """
+    masked = Masked(layer, ops.convert_to_tensor(mask))
+    compute = forward_and_backward(masked, CHEAPEST_MODE)
+    results = []
+    for padding in (0.0, np.nan, np.inf, -3e38):
+        filled = np.where(mask[..., None], inputs, np.float32(padding))
+        tensors = map(ops.convert_to_tensor, (filled, cotangent))
+        outputs, gradients = compute(*tensors)
+        results.append([*map(ops.convert_to_numpy, (outputs, *gradients))])
+    for expected, *others in zip(*results, strict=True):
+        assert np.isfinite(expected).all()
+        assert expected.any()
+        for other in others:
+            np.testing.assert_allclose(other, expected, rtol=1e-6)

@@ -1,6 +1,9 @@
 """Small releases of PTB-XL for tests, made from the one in `testdata`."""
 
+import hashlib
+import io
 import re
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -10,12 +13,18 @@ from keras_multires.datasets.ptbxl import LEADS
 from testing.paths import TESTDATA
 
 __all__ = [
+    "ARCHIVE",
     "FIRST",
     "FIXTURE",
+    "LIST",
+    "TOP",
     "keep_records",
+    "list_checksums",
+    "pack",
     "read_by_numpy",
     "read_database",
     "replace",
+    "serve",
     "waves",
     "write_database",
     "write_record",
@@ -23,6 +32,10 @@ __all__ = [
 
 FIXTURE = TESTDATA / "ptbxl"
 FIRST = "records100/00000/00001_lr"  # a record of the training set
+# Where a server has the release, and the archive its files.
+LIST = "/files/SHA256SUMS.txt"
+ARCHIVE = "/archive.zip"
+TOP = "ptb-xl-1.0.3/"
 
 
 def read_database(directory):
@@ -76,6 +89,32 @@ def waves(length=1000, leads=12):
     """Signals in millivolts with another frequency in each lead."""
     steps = np.arange(length)[:, np.newaxis]
     return np.sin(steps / (5 + np.arange(leads))) + 0.1 * np.arange(leads)
+
+
+def pack(files, compression=zipfile.ZIP_DEFLATED):
+    """A zip archive of a dict of contents by name, as bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def list_checksums(files):
+    """The list of the checksums of a dict of contents by name."""
+    return "".join(
+        # With one space, as PhysioNet writes it.
+        f"{hashlib.sha256(content).hexdigest()} {name}\n"
+        for name, content in files.items()
+    ).encode()
+
+
+def serve(server, files):
+    """Gives a `WebServer` a release, a dict of contents by name."""
+    sums = list_checksums(files)
+    members = {TOP + name: content for name, content in files.items()}
+    server.files[LIST] = sums
+    server.files[ARCHIVE] = pack({f"{TOP}SHA256SUMS.txt": sums, **members})
 
 
 def replace(path, old, new):

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import re
 import threading
+import time
 from collections import namedtuple
 
 __all__ = ["Request", "WebServer"]
@@ -22,9 +23,15 @@ class WebServer:
         validators: Dict of headers of every answer that identify the version of
             a file.
         honours_range: Whether the server sends a part of a file on request.
-        range_shift: Bytes between the requested start of a part and the start
-            of the part that the server sends.
-        sends_length: Whether answers announce their size.
+        honours_condition: Whether it then heeds the version that is asked for.
+        headers: Dict from statuses to dicts of headers, which these answers
+            have instead of what the server would send. None leaves one out.
+        redirections: Dict of addresses by path.
+        in_chunks: Whether content is sent in chunks.
+        trailing: Bytes to send after the content again and again, until the
+            connection is closed.
+        is_slow: Whether the server sends content in small pieces, with pauses.
+        is_paused: Whether it waits in each pause until this is False.
         requests: List of the requests so far, with the status of the answers.
         url: Address of the server, without a slash at its end.
     """
@@ -35,8 +42,13 @@ class WebServer:
         self.statuses = []
         self.validators = {"ETag": '"1"'}
         self.honours_range = True
-        self.range_shift = 0
-        self.sends_length = True
+        self.honours_condition = True
+        self.headers = {}
+        self.redirections = {}
+        self.in_chunks = False
+        self.trailing = b""
+        self.is_slow = False
+        self.is_paused = False
         self.requests = []
 
     def __enter__(self):
@@ -68,34 +80,56 @@ class WebServer:
         content = self.files.get(handler.path)
         asked = handler.headers["Range"]
         condition = handler.headers["If-Range"]
+        is_current = condition in (None, *self.validators.values())
         status, start = 200, 0
-        if content is None:
+        if handler.path in self.redirections:
+            status = 302
+        elif content is None:
             status = 404
         elif self.statuses:
             status = self.statuses.pop(0)
         elif (
             asked
             and self.honours_range
-            and condition in (None, *self.validators.values())
+            and (is_current or not self.honours_condition)
         ):
             start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
-            start += self.range_shift
             status = 206 if start < len(content) else 416
         self.requests.append(Request(handler.path, asked, condition, status))
         handler.send_response(status)
-        if status not in (200, 206):
-            handler.end_headers()
-            return
-        for name, value in self.validators.items():
-            handler.send_header(name, value)
-        if status == 206:
-            handler.send_header(
-                "Content-Range",
-                f"bytes {start}-{len(content) - 1}/{len(content)}",
-            )
-        if self.sends_length:
-            handler.send_header("Content-Length", str(len(content) - start))
+        if status == 302:
+            handler.send_header("Location", self.redirections[handler.path])
+        if status in (200, 206):
+            headers = {**self.validators}
+            if status == 206:
+                last = len(content) - 1
+                headers["Content-Range"] = f"bytes {start}-{last}/{last + 1}"
+            if self.in_chunks:
+                headers["Transfer-Encoding"] = "chunked"
+            else:
+                headers["Content-Length"] = str(len(content) - start)
+            headers.update(self.headers.get(status, {}))
+            for name, value in headers.items():
+                if value is not None:
+                    handler.send_header(name, value)
         handler.end_headers()
-        end = start + self.cuts.pop(0) if self.cuts else len(content)
         with contextlib.suppress(ConnectionError):
-            handler.wfile.write(content[start:end])
+            if status in (200, 206):
+                end = start + self.cuts.pop(0) if self.cuts else len(content)
+                self._send(handler.wfile, content[start:end])
+            while self.trailing:
+                self._send(handler.wfile, self.trailing)
+            if self.in_chunks and status == 200 and end >= len(content):
+                handler.wfile.write(b"0\r\n\r\n")
+
+    def _send(self, file, content):
+        size = 20_000 if self.is_slow else 200_000
+        for start in range(0, len(content), size):
+            piece = content[start : start + size]
+            if self.in_chunks:
+                piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+            file.write(piece)
+            if self.is_slow and start + size < len(content):
+                time.sleep(0.01)
+                while self.is_paused:
+                    time.sleep(0.01)

@@ -1,15 +1,18 @@
 """Callbacks that keep the files of a training whole, whatever ends it."""
 
-import csv
-import io
+import hashlib
 import math
 import os
+import shutil
 import time
 
 import keras
 from tensorboard.summary import Writer
 
-from experiment.files import write_whole
+from experiment.backup import state_of
+from experiment.backup import write_backup
+from experiment.files import write_rows
+from experiment.files import writing
 
 
 def best_of(values, mode):
@@ -27,76 +30,60 @@ def best_of(values, mode):
     )
 
 
-class Log(keras.callbacks.CSVLogger):
-    """Keras's log of the epochs, with their seconds, whole after a restart.
+class Log(keras.callbacks.Callback):
+    """A CSV file of the metrics and the seconds of each epoch.
+
+    Keras's callback of this name appends to a file, which may be cut short or
+    tell of epochs that are trained again.
 
     Args:
-        path: `pathlib.Path` of the log.
-        best: The `KeepBest` that must know the best epoch of the log.
+        path: `pathlib.Path` of the file.
+        rows: List of dicts, one for each epoch that is already finished. The
+            callback extends it.
     """
 
-    def __init__(self, path, best):
-        super().__init__(path, append=True)
+    def __init__(self, path, rows):
+        super().__init__()
         self.path = path
-        self.best = best
-        self.is_open = False
+        self.rows = rows
 
     def on_train_begin(self, logs=None):
-        # Only the number of the first epoch tells which epochs are backed up.
-        pass
+        write_rows(self.path, self.rows)
 
     def on_epoch_begin(self, epoch, logs=None):
-        if not self.is_open:
-            self._drop_epochs_from(epoch)
-            super().on_train_begin()
-            self.is_open = True
         self.begin = time.monotonic()
 
-    def _drop_epochs_from(self, epoch):
-        if not self.path.exists():
-            return
-        with open(self.path, newline="") as file:
-            reader = csv.DictReader(file)
-            # A row that was cut short lacks columns.
-            rows = [
-                row
-                for row in reader
-                if None not in row.values() and int(row["epoch"]) < epoch
-            ]
-        content = io.StringIO(newline="")
-        if rows:
-            writer = csv.DictWriter(content, reader.fieldnames)
-            writer.writeheader()
-            writer.writerows(rows)
-        write_whole(self.path, content.getvalue())
-        self.best.know([float(row[self.best.monitor]) for row in rows])
-
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self.begin
-        super().on_epoch_end(epoch, {**logs, "seconds": seconds})
-
-    def on_train_end(self, logs=None):
-        if self.is_open:
-            super().on_train_end(logs)
+        logs = {**logs, "seconds": time.monotonic() - self.begin}
+        values = {name: float(logs[name]) for name in sorted(logs)}
+        self.rows.append({"epoch": epoch, **values})
+        write_rows(self.path, self.rows)
 
 
 class KeepBest(keras.callbacks.ModelCheckpoint):
     """Keras's checkpoint of the best epoch, which is always a whole file.
 
-    A model waits under another name until its epoch is backed up, which is the
-    case when the next one begins. Otherwise, after an interruption, it would be
-    the model of an epoch that is trained again and ends differently.
+    Until its epoch is no longer the latest one with a backup, a model waits in
+    another folder. If the run had to go back to the backup before, it would be
+    the model of an epoch that is trained again and may end differently.
 
     Args:
         path: `pathlib.Path` of the model.
+        waiting: `pathlib.Path` of the folder in which models wait.
         monitor: Name of the metric that tells the best epoch.
         mode: `"max"` if high is good, `"min"` if low is.
+        values: List of the metric in the epochs that are already finished.
+        checksum: Checksum of the best model of these epochs.
+
+    Attributes:
+        checksum: String, SHA-256 of the file of the best model so far; None if
+            there is none.
     """
 
-    def __init__(self, path, monitor, mode):
-        self.path = path
+    def __init__(self, path, waiting, monitor, mode, values=(), checksum=None):
+        self.path, self.waiting = path, waiting
         # Keras puts the epoch into the braces.
-        folder = str(path.parent).replace("{", "{{").replace("}", "}}")
+        folder = str(waiting).replace("{", "{{").replace("}", "}}")
         super().__init__(
             f"{folder}/{self._prefix}{{epoch}}{path.suffix}",
             monitor=monitor,
@@ -104,43 +91,53 @@ class KeepBest(keras.callbacks.ModelCheckpoint):
             save_best_only=True,
         )
         self.mode = mode
+        self.checksum = checksum
+        if values:
+            self.best = values[best_of(values, mode)]
+            self._forget_nan()
 
     @property
     def _prefix(self):
         return f"{self.path.stem}_of_epoch_"
-
-    def know(self, values):
-        """Takes the values of epochs before a restart into account."""
-        if values:
-            self.best = values[best_of(values, self.mode)]
-            self._forget_nan()
 
     def _forget_nan(self):
         # No value would ever be better than NaN.
         if self.best is not None and math.isnan(self.best):
             self.best = -math.inf if self.mode == "max" else math.inf
 
-    def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        self._forget_nan()
-
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self._keep_those_up_to(epoch)
+        with writing(self.path):
+            for number, path in self._list_waiting():
+                if number > epoch:  # of an epoch that is trained again
+                    path.unlink()
+                elif number < epoch:
+                    os.replace(path, self.path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with writing(self.path):
+            super().on_epoch_end(epoch, logs)
+        self._forget_nan()
+        for number, path in self._list_waiting():
+            if number == epoch + 1:
+                self.checksum = checksum_of(path)
 
     def on_train_end(self, logs=None):
-        self._keep_those_up_to(math.inf)
+        for _, path in self._list_waiting():
+            os.replace(path, self.path)
 
-    def _keep_those_up_to(self, num_epochs):
-        candidates = {
-            int(path.stem.removeprefix(self._prefix)): path
-            for path in self.path.parent.glob(f"{self._prefix}*")
+    def _list_waiting(self):
+        paths = self.waiting.glob(f"{self._prefix}*{self.path.suffix}")
+        numbers = {
+            int(path.stem.removeprefix(self._prefix)): path for path in paths
         }
-        for epoch, path in sorted(candidates.items()):
-            if epoch <= num_epochs:
-                os.replace(path, self.path)
-            else:
-                path.unlink()
+        return sorted(numbers.items())
+
+
+def checksum_of(path):
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class TensorBoard(keras.callbacks.Callback):
@@ -150,19 +147,60 @@ class TensorBoard(keras.callbacks.Callback):
 
     Args:
         path: `pathlib.Path` of the folder of logs.
+        rows: List of dicts, one for each epoch that is already finished.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, rows):
         super().__init__()
         self.path = path
+        self.rows = list(rows)
 
     def on_train_begin(self, logs=None):
-        self.writer = Writer(str(self.path))
+        with writing(self.path):
+            # It may tell of epochs that are trained again.
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.writer = Writer(str(self.path))
+            for row in self.rows:
+                logs = dict(row)
+                epoch = logs.pop("epoch")
+                del logs["seconds"]
+                self.on_epoch_end(epoch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, value in logs.items():
-            self.writer.add_scalar(f"epoch_{name}", value, epoch)
-        self.writer.flush()
+        with writing(self.path):
+            for name, value in logs.items():
+                self.writer.add_scalar(f"epoch_{name}", value, epoch)
+            self.writer.flush()
 
     def on_train_end(self, logs=None):
         self.writer.close()
+
+
+class BackUp(keras.callbacks.Callback):
+    """Backs up the run after each epoch.
+
+    It comes after all callbacks whose files it mentions: an epoch that is
+    interrupted between them is trained again as a whole.
+
+    Args:
+        folder: `pathlib.Path` of the folder of backups.
+        progress: Function that gives what else belongs to a backup.
+        epoch: Integer, how many epochs are already finished.
+    """
+
+    def __init__(self, folder, progress, epoch):
+        super().__init__()
+        self.folder = folder
+        self.progress = progress
+        self.epoch = epoch
+
+    def on_train_begin(self, logs=None):
+        # Keras's callback sets it in this way, since no public one exists.
+        self.model._initial_epoch = self.epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.write(self.model, epoch + 1)
+
+    def write(self, model, epoch):
+        state = state_of(model)
+        write_backup(self.folder, epoch, state, self.progress())

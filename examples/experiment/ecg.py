@@ -142,7 +142,7 @@ def predict(path, records):
 def _read_labels(path):
     try:
         labels = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         labels = None
     if not isinstance(labels, list):
         raise click.UsageError(

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 
 import click
 import keras
@@ -231,18 +232,31 @@ def read_image(path, side, channels):
 
     Raises:
         OSError: if the file cannot be read as an image.
-        ValueError: if its values have more than 8 bits.
+        ValueError: if its values have more than 8 bits, or it is damaged or too
+            large for Pillow.
     """
-    # No other formats: Pillow starts a program to read some of them.
-    with Image.open(path, formats=("JPEG", "PNG")) as image:
-        if image.mode[0] in "IF":  # Pillow would cut these off at white
-            raise ValueError(
-                "The image must have 8 bits a value. It has more (Pillow's "
-                f"mode {image.mode!r}): {path}"
-            )
-        image = image.convert("L" if channels == 1 else "RGB")
-        image = ImageOps.fit(image, (side, side))
-        pixels = np.array(image).reshape(side * side, channels)
+    problem = None
+    try:
+        with warnings.catch_warnings():
+            # A few bytes can stand for an image that fills the memory.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # No other formats: Pillow starts a program to read some of them.
+            image = Image.open(path, formats=("JPEG", "PNG"))
+        with image:
+            if image.mode[0] in "IF":  # Pillow would cut these off at white
+                problem = "The image must have 8 bits a value. It has more "
+                problem += f"(Pillow's mode {image.mode!r}): {path}"
+            else:
+                image = image.convert("L" if channels == 1 else "RGB")
+                image = ImageOps.fit(image, (side, side))
+                pixels = np.array(image).reshape(side * side, channels)
+    except OSError:
+        raise
+    # Pillow raises errors of many kinds.
+    except Exception as error:
+        raise ValueError(f"Not a whole image: {path}: {error}") from error
+    if problem:
+        raise ValueError(problem)
     return (pixels * (WHITE[channels] / 255)).round().astype("uint8")
 
 

@@ -91,10 +91,11 @@ with run.scope():
         metrics=["accuracy"],
     )
     model.fit(
-        *training,
-        batch_size=options.preset.batch_size,
+        run.batches(training),
         epochs=options.preset.epochs,
+        shuffle=False,
         validation_data=validation,
+        validation_batch_size=options.preset.batch_size,
         callbacks=[*run.start(model, parts, "val_loss", "min"), Kill()],
         verbose=run.verbose,
     )

@@ -1,53 +1,21 @@
-"""Reads pickles of NumPy arrays and plain values from untrusted files.
-
-A pickle calls functions. NumPy's own are no safer than others: an array of
-objects takes any bytes for addresses of memory. So nothing of NumPy is called:
-calls are recorded, and the arrays are made from the recorded bytes.
-"""
+"""Reads a pickled dict of NumPy arrays from an untrusted file."""
 
 import io
-import pickle
-import pickletools
 import re
 
 import numpy as np
 
+from keras_multires._plain_pickle import Call
+from keras_multires._plain_pickle import load as load_plain
+
 __all__ = ["load"]
 
-_MODULES = ("numpy.core.", "numpy._core.")  # of NumPy 1 and 2
-_FUNCTIONS = {
-    *(f"{module}multiarray._reconstruct" for module in _MODULES),
-    *(f"{module}multiarray.scalar" for module in _MODULES),
-    *(f"{module}numeric._frombuffer" for module in _MODULES),
-    "numpy.ndarray",
-    "numpy.dtype",
-    "_codecs.encode",  # for bytes in a protocol without bytes
-}
+_FUNCTIONS = (
+    r"numpy\.(core|_core)"  # of NumPy 1 and 2
+    r"\.(multiarray\.(_reconstruct|scalar)|numeric\._frombuffer)"
+    r"|numpy\.(ndarray|dtype)|_codecs\.encode|__builtin__\.bytes"
+)
 _NUMBERS = re.compile("b1|[iuf][1248]")
-
-
-class _Record:
-    """A function, its arguments once it is called, and the state set later."""
-
-    def __init__(self, name, arguments=None):
-        self.name, self.arguments, self.state = name, arguments, None
-
-    def __call__(self, *arguments):
-        if self.name == "_codecs.encode":
-            return _encode(*arguments)
-        return _Record(self.name, arguments)
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module, name):
-        function = f"{module}.{name}"
-        if function in _FUNCTIONS:
-            return _Record(function)
-        problem = f"it asks for `{function}`, which no batch needs"
-        raise pickle.UnpicklingError(problem)
 
 
 def load(content):
@@ -57,38 +25,29 @@ def load(content):
         content: Bytes of a pickle, of any protocol and of Python 2 too.
 
     Returns:
-        What was pickled. If that is a dict, values that are arrays of numbers,
-        or lists with numbers of NumPy, are such arrays and lists.
+        What was pickled. If that is a dict, its keys are strings, and values
+        that are arrays of numbers, or lists with numbers of NumPy, are such
+        arrays and lists.
 
     Raises:
         Exception: of several kinds, if the pickle is damaged or has other
             content.
     """
-    _check_sizes(content)
-    # Python 2 wrote the batches of CIFAR: its strings are bytes.
-    loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    loaded = load_plain(io.BytesIO(content), _FUNCTIONS, len(content))
     if not isinstance(loaded, dict):
         return loaded
     return {key: _decode(value) for key, value in loaded.items()}
 
 
-def _check_sizes(content):
-    # Python's unpickler takes memory for whatever size or place a pickle names,
-    # before it looks at the content. This reads the content.
-    for opcode, argument, _ in pickletools.genops(content):
-        if "PUT" in opcode.name and argument > len(content):
-            raise pickle.UnpicklingError("it is larger than its file")
-
-
 def _decode(value):
     if isinstance(value, list):
-        return [_decode_record(item) for item in value]
-    return _decode_record(value)
+        return [_decode_call(item) for item in value]
+    return _decode_call(value)
 
 
-def _decode_record(value):
-    """The array or number that a record stands for. Other values stay."""
-    if not isinstance(value, _Record):
+def _decode_call(value):
+    """The array or number that a call makes. Other values stay."""
+    if not isinstance(value, Call):
         return value
     function = value.name.rpartition(".")[2]
     if function == "_reconstruct":
@@ -100,29 +59,22 @@ def _decode_record(value):
         dtype, content = value.arguments
         shape, order = (), "C"
     else:
-        raise pickle.UnpicklingError(f"it holds a `{value.name}`")
+        raise ValueError(f"it holds a `{value.name}`")
     if not isinstance(content, (bytes, bytearray)):
-        raise pickle.UnpicklingError("it holds an array without its bytes")
+        raise ValueError("it holds an array without its bytes")
     array = np.frombuffer(content, _dtype(dtype))
     if order not in ("C", "F") or min(shape, default=0) < 0:
-        raise pickle.UnpicklingError("it holds an array of unknown form")
+        raise ValueError("it holds an array of unknown form")
     array = array.reshape(shape, order=order)
     return array if shape else array[()]
 
 
-def _dtype(record):
-    code = record.arguments[0]
+def _dtype(call):
+    code = call.arguments[0]
     code = code.decode("ascii") if isinstance(code, bytes) else code
-    if record.name != "numpy.dtype" or not _NUMBERS.fullmatch(code):
-        raise pickle.UnpicklingError("it holds an array of other than numbers")
+    if call.name != "numpy.dtype" or not _NUMBERS.fullmatch(code):
+        raise ValueError("it holds an array of other than numbers")
     # The state is a version, the byte order, and what numbers do not have.
-    order = record.state[1]
+    order = call.state[1]
     order = order.decode("ascii") if isinstance(order, bytes) else order
     return np.dtype(code).newbyteorder(order)
-
-
-def _encode(text, encoding):
-    # Other encodings can run for minutes or take gigabytes.
-    if encoding not in ("latin1", b"latin1") or not isinstance(text, str):
-        raise pickle.UnpicklingError("it holds text of another encoding")
-    return text.encode("latin1")

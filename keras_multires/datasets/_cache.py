@@ -4,16 +4,26 @@ A file is written under a temporary name and renamed when it is complete. It is
 read without `pickle`, so it cannot run code.
 """
 
+import contextlib
 import os
+import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from keras_multires._files import explain_errors
+from keras_multires._files import locked
 from keras_multires._files import write_whole
 from keras_multires._validation import require
 
-__all__ = ["cache_file", "read_arrays", "write_arrays"]
+__all__ = [
+    "cache_file",
+    "keep_arrays",
+    "keras_folder",
+    "read_arrays",
+    "write_arrays",
+]
 
 
 def cache_file(name, cache_dir=None):
@@ -31,10 +41,57 @@ def cache_file(name, cache_dir=None):
         OSError: if the folder cannot be created.
     """
     if cache_dir is None:
-        home = Path(os.environ.get("KERAS_HOME", "~/.keras"))
-        cache_dir = home.expanduser() / "datasets"
+        cache_dir = _home() / "datasets"
     cache_dir.mkdir(parents=True, exist_ok=True)
     return cache_dir / name
+
+
+def keras_folder():
+    """The folder into which `keras.datasets` downloads, which exists.
+
+    It is not that of the cache if Keras may not write there.
+    """
+    home = _home()
+    with contextlib.suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+    if not os.access(home, os.W_OK):
+        home = Path(tempfile.gettempdir(), ".keras")
+    folder = home / "datasets"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _home():
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+
+
+def keep_arrays(path, are_valid, make, compress=True, verbose=0):
+    """Reads arrays, or makes and writes them where there are none.
+
+    If several processes call this, one makes them and the others wait.
+
+    Args:
+        path: `pathlib.Path` of an archive, in a folder that exists.
+        are_valid: As in `read_arrays`.
+        make: Function without arguments that returns the dict of arrays.
+        compress: Boolean, whether to compress them.
+        verbose: 0 or 1. Whether to say that another process is waited for.
+
+    Returns:
+        A dict of arrays.
+
+    Raises:
+        OSError: if the file cannot be read or written.
+        ValueError: if it is damaged. The message says what to do.
+    """
+    if path.exists():
+        return read_arrays(path, are_valid)
+    with locked(path, verbose):
+        if path.exists():
+            return read_arrays(path, are_valid)
+        arrays = make()
+        write_arrays(path, arrays, compress)
+    return arrays
 
 
 def write_arrays(path, arrays, compress=True):
@@ -64,7 +121,20 @@ def read_arrays(path, are_valid):
         "again."
     )
     with open(path, "rb") as file, explain_errors(lambda _: damage):
+        with zipfile.ZipFile(file) as archive:
+            are_likely = all(map(_is_likely, archive.infolist()))
+            require(are_likely, "It must be compressed as usual.")
+        file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         require(are_valid(arrays), "Arrays must be those of the data set.")
     return arrays
+
+
+def _is_likely(member):
+    """Whether a member of an archive can be what `write_arrays` wrote."""
+    # The arrays of the data sets are compressed to a tenth at least. Other
+    # methods need up to 4 GB of memory.
+    is_small = member.file_size <= 100 * member.compress_size
+    methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return is_small and member.compress_type in methods

@@ -1,7 +1,14 @@
+import concurrent.futures
+import io
+import os
+import tempfile
+import zipfile
+
 import numpy as np
 import pytest
 
 from keras_multires.datasets import _cache as cache
+from testing.damaged_files import fault_of_reading
 
 ARRAYS = {
     "floats": np.arange(6000, dtype="float32").reshape(2, 3, 1000),
@@ -79,9 +86,80 @@ def test_an_archive_is_read_without_unpickling_objects(tmp_path):
         cache.read_arrays(path, accept)
 
 
+def write_a_bomb(path):
+    """Adds 128 MB of zeros, in 128 kB."""
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("extra.npy", "w") as member,
+    ):
+        np.lib.format.write_array_header_1_0(
+            member,
+            {"descr": "|u1", "fortran_order": False, "shape": (1 << 27,)},
+        )
+        for _ in range(8):
+            member.write(bytes(1 << 24))
+
+
+def write_a_large_shape(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header,
+            {"descr": "<f4", "fortran_order": False, "shape": (1 << 45,)},
+        )
+        archive.writestr("floats.npy", header.getvalue() + bytes(1000))
+
+
+def write_by_another_method(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("floats.npy", b"")
+
+
+@pytest.mark.parametrize(
+    "write", [write_a_bomb, write_a_large_shape, write_by_another_method]
+)
+def test_an_archive_that_would_grow_is_an_error(write, tmp_path):
+    path = tmp_path / "arrays.npz"
+    cache.write_arrays(path, ARRAYS)
+    write(path)
+    assert path.stat().st_size < 1 << 22
+    fault, is_refused = fault_of_reading(
+        lambda: cache.read_arrays(path, accept), path
+    )
+    assert fault is None
+    assert is_refused
+
+
 def test_a_missing_archive_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         cache.read_arrays(tmp_path / "none.npz", accept)
+
+
+def test_arrays_are_made_once(tmp_path):
+    made = []
+
+    def make():
+        made.append(ARRAYS)
+        return ARRAYS
+
+    def keep(_):
+        return cache.keep_arrays(tmp_path / "arrays.npz", accept, make)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for arrays in pool.map(keep, range(4)):
+            np.testing.assert_equal(arrays, ARRAYS)
+    assert len(made) == 1
+    assert os.listdir(tmp_path) == ["arrays.npz"]
+
+
+def test_the_folder_of_keras_is_that_of_its_downloads(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    monkeypatch.setenv("KERAS_HOME", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert cache.keras_folder() == home / "datasets"
+    monkeypatch.setattr(os, "access", lambda path, mode: path != home)
+    assert cache.keras_folder() == tmp_path / "tmp/.keras/datasets"
+    assert cache.keras_folder().is_dir()
 
 
 def test_the_folder_of_the_cache_is_created(tmp_path, monkeypatch):

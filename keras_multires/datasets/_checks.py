@@ -3,6 +3,8 @@
 import errno
 import shutil
 
+_MAX_CHARACTERS = 500  # of a problem in a message
+
 __all__ = [
     "check_files",
     "check_folder",
@@ -58,4 +60,7 @@ def require_content(condition, place, problem, remedy, line=None):
     """
     if not condition:
         place = place if line is None else f"{place}, line {line}"
+        problem = str(problem)
+        if len(problem) > _MAX_CHARACTERS:  # it quotes the file
+            problem = f"{problem[:_MAX_CHARACTERS]}..."
         raise ValueError(f"{place}: {problem}. {remedy}")

@@ -83,6 +83,9 @@ _BRACKETS = b"()"
 _IDS_OR_BRACKETS = dict(zip("()", _BRACKETS, strict=True))
 _IDS_OR_BRACKETS |= {t: _IDS[t] for t in (*_DIGITS, *_OPERATORS, "]")}
 
+# Of a line. Those of the Long Range Arena have up to some 20,000.
+_MAX_CHARACTERS = 1 << 17
+
 _FILES = ("basic_train.tsv", "basic_val.tsv", "basic_test.tsv")
 _PARTS = ("train", "validation", "test")
 # Part of the name of the cached file. Increase it whenever the same arguments
@@ -192,11 +195,8 @@ def load_data(
     name = "-".join(map(str, (f"v{_CACHE_VERSION}", f"seed{seed}", *sizes)))
     # Before the work: a folder that cannot be created should cost no time.
     path = _cache.cache_file(f"listops-{name}.npz", cache_dir)
-    if path.exists():
-        arrays = _cache.read_arrays(
-            path, functools.partial(_are_sequences, sizes=sizes)
-        )
-    else:
+
+    def make():
         inputs, targets = _generate(seed, sum(sizes), num_workers, verbose)
         edges = (num_test, num_test + num_validation)
         arrays = {}
@@ -204,7 +204,10 @@ def load_data(
             parts = np.split(array, edges)
             for part, rows in zip(reversed(_PARTS), parts, strict=True):
                 arrays[f"{part}_{kind}"] = rows
-        _cache.write_arrays(path, arrays)
+        return arrays
+
+    are_valid = functools.partial(_are_sequences, sizes=sizes)
+    arrays = _cache.keep_arrays(path, are_valid, make, verbose=verbose)
     return tuple(
         (arrays[f"{part}_inputs"], arrays[f"{part}_targets"]) for part in _PARTS
     )
@@ -503,6 +506,9 @@ def _read_tsv(path):
         problem = "the header must be `Source`, a tab, `Target`"
         require_valid(is_header, problem=problem, line=1)
         for number, line in enumerate(file, 2):
+            problem = f"the line is longer than {_MAX_CHARACTERS} characters"
+            fits = len(line) <= _MAX_CHARACTERS
+            require_valid(fits, problem=problem, line=number)
             source, *rest = line.rstrip("\n").split("\t")
             problem = "there must be an expression, a tab and a target"
             require_valid(len(rest) == 1, problem=problem, line=number)
@@ -528,9 +534,9 @@ def _read_tsv(path):
 def _read_expression(source):
     """The ids of an expression as bytes, and what is wrong with it, or ""."""
     try:
-        ids = bytes(map(_IDS_OR_BRACKETS.__getitem__, source.split()))
-        ids = ids.translate(None, delete=_BRACKETS)
-        if _is_expression(ids):
+        tokens = bytes(map(_IDS_OR_BRACKETS.__getitem__, source.split()))
+        ids = tokens.translate(None, delete=_BRACKETS)
+        if _is_expression(ids) and _are_pairs(tokens):
             return ids, ""
     except KeyError:  # an unknown token
         pass
@@ -539,6 +545,14 @@ def _read_expression(source):
     except ValueError as error:
         return b"", str(error).removesuffix(".")
     return ids, ""
+
+
+def _are_pairs(tokens):
+    """Whether each `)` has a `(` before it, and the other way round."""
+    tokens = np.frombuffer(tokens, dtype="uint8")
+    opening, closing = (tokens == bracket for bracket in _BRACKETS)
+    depths = np.cumsum(opening.astype("int64") - closing)
+    return depths[-1] == 0 and bool((depths >= 0).all())
 
 
 def _is_expression(sequence):

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from keras_multires._files import explain_errors
+from keras_multires._files import locked
 from keras_multires._packages import import_package
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_path
@@ -26,6 +27,7 @@ from keras_multires._validation import check_positive
 from keras_multires._validation import check_rate
 from keras_multires._validation import check_verbose
 from keras_multires.datasets import _array_pickle
+from keras_multires.datasets._cache import keras_folder
 from keras_multires.datasets._checks import check_files
 from keras_multires.datasets._checks import check_folder
 from keras_multires.datasets._checks import require_whole
@@ -206,12 +208,17 @@ def _split(inputs, targets, seed, fraction):
 
 
 def _read_keras():
-    with explain_errors(
-        lambda error: (
-            f"`keras.datasets.cifar10` could not load CIFAR-10: {error}. "
-            f"{_KERAS_REMEDY}"
+    with (
+        explain_errors(
+            lambda error: (
+                f"`keras.datasets.cifar10` could not load CIFAR-10: {error}. "
+                f"{_KERAS_REMEDY}"
+            ),
+            OSError,  # Keras itself raises an `Exception` without a network
         ),
-        OSError,  # Keras itself raises an `Exception` without a network
+        # Keras downloads and unpacks in place, and unpacks in each call, while
+        # another process may be reading.
+        locked(keras_folder() / "cifar-10"),
     ):
         parts = keras.datasets.cifar10.load_data()
     return tuple(_flatten(*part) for part in parts)
@@ -288,10 +295,7 @@ def _read_binary(content):
 def _read_pickle(content):
     batch = _array_pickle.load(content)
     require_whole(isinstance(batch, dict), "the pickle holds no dict")
-    # The keys are bytes in the original, and strings if Python 3 rewrote it.
-    planes, labels = (
-        batch.get(name.encode(), batch.get(name)) for name in ("data", "labels")
-    )
+    planes, labels = batch.get("data"), batch.get("labels")
     num_columns = 3 * _LENGTH
     are_planes = (
         isinstance(planes, np.ndarray)
@@ -358,6 +362,9 @@ def _list_images(folder):
             for path in filter(_is_visible, (folder / name).iterdir())
             if path.suffix.lower() in _SUFFIXES
         )
+        for path in images:
+            if not path.is_file():
+                raise ValueError(f"Not a file: {path}. It is named as an image")
         if not images:
             suffixes = ", ".join(_SUFFIXES)
             problem = f"No images in {folder / name}: there must be files of"

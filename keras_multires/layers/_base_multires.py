@@ -12,12 +12,14 @@ from keras_multires._validation import require
 from keras_multires.initializers import initializer_of_weight
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._options import options_of
+from keras_multires.layers._padding import without_padding
+from keras_multires.layers._wrappers import NotRecurrent
 from keras_multires.ops.tree import Tree
 from keras_multires.ops.tree import check_memory
 from keras_multires.ops.tree import default_depth
 
 
-class BaseMultires(keras.layers.Layer):
+class BaseMultires(NotRecurrent, keras.layers.Layer):
     """The filter bank of a layer. The subclasses document the options."""
 
     @declares_options()
@@ -101,12 +103,7 @@ class BaseMultires(keras.layers.Layer):
     def _prepare(self, inputs, mask):
         """The inputs as floats, with masked steps as zero."""
         check_real(inputs)
-        inputs = ops.cast(inputs, self.compute_dtype)
-        if mask is None:
-            return inputs
-        return ops.where(
-            ops.expand_dims(mask, -1), inputs, ops.zeros_like(inputs)
-        )
+        return without_padding(ops.cast(inputs, self.compute_dtype), mask)
 
     @property
     def receptive_field(self):

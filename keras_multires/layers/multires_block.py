@@ -10,10 +10,12 @@ from keras_multires._validation import check_boolean
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_real
 from keras_multires.initializers import initializer_of_weight
-from keras_multires.layers._frozen import keep_frozen
+from keras_multires.layers._composite import Composite
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._options import options_of
+from keras_multires.layers._padding import without_padding
 from keras_multires.layers._streams import Streams
+from keras_multires.layers._wrappers import NotRecurrent
 from keras_multires.layers.multires_layer import MultiresLayer
 
 __all__ = ["MultiresBlock"]
@@ -22,7 +24,7 @@ NORMALIZATIONS = ("layer", "batch")
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresBlock(Streams, keras.layers.Layer):
+class MultiresBlock(Composite, Streams, NotRecurrent, keras.layers.Layer):
     """Residual block: multiresolution layer, gated channel mixing, norm.
 
     `norm(x + Dropout(GLU(Dense(2 * channels)(MultiresLayer(x)))))`, with one
@@ -47,14 +49,15 @@ class MultiresBlock(Streams, keras.layers.Layer):
         trainable: As in `keras.layers.Layer`.
         dtype: As in `keras.layers.Layer`.
         name: As in `keras.layers.Layer`.
-        **layer_options: All other options of `MultiresLayer`.
+        **layer_options: All other options of `MultiresLayer`. Its `seed`
+            determines the dropout after the GLU as well.
 
     Call arguments:
         inputs: Float tensor `(batch, length, channels)`. The length may be
             unknown if `depth` is given.
         mask: Optional boolean tensor `(batch, length)`. Steps where it is
-            False enter the convolution as zero and stay out of the statistics
-            of a batch normalization.
+            False enter as zero and stay out of the statistics of a batch
+            normalization.
         training: Whether to apply dropout and to update batch statistics.
 
     Returns:
@@ -106,24 +109,33 @@ class MultiresBlock(Streams, keras.layers.Layer):
         )
         self.output_projection = has_projection
         self.layer_options = {"kernel_size": kernel_size, **layer_options}
-        self.multires_layer = MultiresLayer(
+        self.multires_layer = self._sublayer(
+            MultiresLayer,
             **self.layer_options,
             dropout=dropout,
-            dtype=self.dtype_policy,
             name="multires_layer",
         )
         self.kernel_size = self.multires_layer.kernel_size
         self.dropout = self.multires_layer.dropout
-        self.channel_dropout = keras.layers.SpatialDropout1D(
-            dropout, dtype=self.dtype_policy
+        seed = self.multires_layer.seed
+        self.channel_dropout = self._sublayer(
+            keras.layers.Dropout,
+            rate=dropout,
+            # With one seed, both dropouts would drop the same channels.
+            seed=None if seed is None else (seed + 1) % 2**31,
+            noise_shape=(None, 1, None),
+            name="channel_dropout",
         )
         if normalization == "layer":
-            self.norm = keras.layers.LayerNormalization(
-                epsilon=1e-5, dtype=self.dtype_policy, name="norm"
+            self.norm = self._sublayer(
+                keras.layers.LayerNormalization, epsilon=1e-5, name="norm"
             )
         else:
-            self.norm = keras.layers.BatchNormalization(
-                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="norm"
+            self.norm = self._sublayer(
+                keras.layers.BatchNormalization,
+                momentum=0.9,
+                epsilon=1e-5,
+                name="norm",
             )
         self.supports_masking = True
 
@@ -135,11 +147,11 @@ class MultiresBlock(Streams, keras.layers.Layer):
             self.projection = self._dense(channels, channels, "projection")
         self.channel_dropout.build(input_shape)
         self.norm.build(input_shape)
-        keep_frozen(self)
 
     def _dense(self, units, channels, name):
-        dense = keras.layers.Dense(
-            units,
+        dense = self._sublayer(
+            keras.layers.Dense,
+            units=units,
             kernel_initializer=initializer_of_weight(
                 self.mixing_initializer, channels
             ),
@@ -150,7 +162,7 @@ class MultiresBlock(Streams, keras.layers.Layer):
             ),
             bias_regularizer=self.mixing_bias_regularizer,
             bias_constraint=self.mixing_bias_constraint,
-            dtype=self.dtype_policy,
+            dtype=self._policy_of(name),
             name=name,
         )
         dense.build((None, None, channels))
@@ -158,8 +170,8 @@ class MultiresBlock(Streams, keras.layers.Layer):
 
     def call(self, inputs, mask=None, training=None):
         check_real(inputs)
-        inputs = ops.cast(inputs, self.compute_dtype)
-        filtered = self.multires_layer(inputs, mask=mask, training=training)
+        inputs = without_padding(ops.cast(inputs, self.compute_dtype), mask)
+        filtered = self.multires_layer(inputs, training=training)
         call = keras.layers.Layer.__call__
         return self._mix(inputs, filtered, call, mask, training)
 
@@ -222,5 +234,5 @@ class MultiresBlock(Streams, keras.layers.Layer):
         return {
             **super().get_config(),
             **options_of(self),
-            **{name: layer[name] for name in self.layer_options},
+            **{k: layer[k] for k in self.layer_options if k in layer},
         }

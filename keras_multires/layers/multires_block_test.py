@@ -6,6 +6,7 @@ from keras import ops
 from keras_multires.layers.multires_block import MultiresBlock
 from keras_multires.layers.multires_conv import MultiresConv
 from keras_multires.layers.multires_layer import MultiresLayer
+from testing.gradients import assert_padding_has_no_effect
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,17 @@ def test_padding_stays_out_of_the_batch_statistics():
         statistics.append(values(block.non_trainable_weights))
     for ours, expected in zip(*statistics, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["layer", "batch"])
+def test_what_padding_holds_changes_no_output_and_no_gradient(normalization):
+    rng = np.random.default_rng(0)
+    mask = np.ones((3, 16), bool)
+    mask[0, 12:] = mask[1, :3] = mask[2] = False
+    inputs, cotangent = rng.normal(size=(2, 3, 16, 4)).astype("float32")
+    block = MultiresBlock(normalization=normalization, output_projection=True)
+    block.build(inputs.shape)
+    assert_padding_has_no_effect(block, inputs, mask, cotangent)
 
 
 def test_batch_statistics_move_a_tenth_of_the_way_in_a_step():

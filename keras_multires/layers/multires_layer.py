@@ -21,6 +21,7 @@ from keras_multires.layers._kernel_synthesis import synthesize
 from keras_multires.layers._options import declares_options
 from keras_multires.layers._streams import Streams
 from keras_multires.layers._streams import TensorSpec
+from keras_multires.layers._wrappers import KernelMethod
 from keras_multires.ops import streaming
 from keras_multires.ops.filter_bank import tree_readout
 
@@ -72,10 +73,12 @@ class MultiresLayer(Streams, BaseMultires):
             for a whole sequence.
         algorithm: `"tree"`, `"fft"`, or `"auto"` for the faster one at the
             shape of the inputs. The tree is exactly causal and needs no FFT.
-            The FFT runs in float32 at least, and spreads a rounding error of
-            the order of the dtype's precision over the sequence. `"auto"` and
-            `"fft"` run the tree if the length is unknown, and in files that
-            `Model.export` writes.
+            The FFT runs in float32 at least. It spreads a rounding error of
+            some 1e-8 of a value, in float32, over the outputs of its channel
+            and sequence, those before it too: a NaN or an infinity makes all
+            of them NaN, and a value above 1e37 some. Other channels and
+            sequences stay as they are. `"auto"` and `"fft"` run the tree if
+            the length is unknown, and in files that `Model.export` writes.
         filter_initializer: Initializer of both filters. Defaults to uniform
             in ±sqrt(1 / kernel_size).
         memory_initializer: Initializer of the memory weights. Defaults to
@@ -239,6 +242,7 @@ class MultiresLayer(Streams, BaseMultires):
             ops.cast(self.memory_weights, dtype),
         )
 
+    @KernelMethod
     def kernel(self, length):
         """Kernel of the causal convolution that the layer computes.
 

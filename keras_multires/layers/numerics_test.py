@@ -197,3 +197,25 @@ def test_gradients_equal_central_differences(
             difference = (along(step) - along(-step)) / (2 * step)
             scale = max(1.0, abs(slope))
             assert abs(difference - slope) < 1e-6 * scale
+
+
+@pytest.mark.parametrize("algorithm", ["tree", "fft"])
+def test_a_bad_value_stays_in_its_channel_and_sequence(algorithm):
+    layer = MultiresLayer(depth=4, activation=None, algorithm=algorithm)
+    inputs = np.random.default_rng(0).normal(size=(3, 40, 5)).astype("float32")
+    expected = outputs_of(layer, inputs)
+    call = run_function(layer, MODE)
+    for value in (np.nan, np.inf, 1e38, 1e30):
+        changed = inputs.copy()
+        changed[1, 25, 2] = value
+        outputs = ops.convert_to_numpy(call(ops.convert_to_tensor(changed)))
+        differs = outputs != expected
+        past = differs[1, :25, 2].copy()
+        assert differs[1, 25, 2]
+        differs[1, :, 2] = False
+        assert not differs.any()
+        if algorithm == "tree":
+            assert not past.any()
+        elif value == 1e30:
+            leak = abs(outputs - expected)[1, :25, 2].max()
+            assert leak <= 1e-7 * value

@@ -67,6 +67,25 @@ class MultiresModel(Streams, keras.Model):
     test_on_batch = checks_data(keras.Model.test_on_batch)
     predict_on_batch = checks_data(keras.Model.predict_on_batch)
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        self._mask_outputs(x, y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        self._mask_outputs(x, y_pred)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _mask_outputs(self, inputs, outputs):
+        """Gives outputs the mask that they have after `__call__`.
+
+        On JAX, Keras runs `call` instead, and a mask does not pass through the
+        functions that transform a training step.
+        """
+        if inputs is not None and outputs is not None:
+            self._set_mask_metadata(inputs, outputs, None)
+
     def make_train_function(self, force=False):
         training.build_optimizer(self)
         return super().make_train_function(force)

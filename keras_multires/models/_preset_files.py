@@ -8,15 +8,23 @@ import json
 
 import keras
 
+from keras_multires._files import explain_errors
 from keras_multires._files import write_whole
 from keras_multires._validation import check_boolean
 from keras_multires._validation import check_built
 from keras_multires._validation import check_choice
 from keras_multires._validation import check_path
 from keras_multires._validation import require
+from keras_multires.layers._composite import freeze
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
+
+# Arguments that are a number of rows of `hidden_dim` weights.
+_ROWS = (
+    *("input_channels", "vocabulary_size", "num_classes", "num_mixtures"),
+    *("kernel_size", "depth", "memory_size"),
+)
 
 _MUST_BE_SAVED = "`preset` must be a directory that `save_to_preset` wrote."
 
@@ -59,11 +67,23 @@ class HasPresets:
         directory = check_path("preset", preset)
         if not directory.is_dir():
             check_choice("preset", preset, (*cls.presets, "a directory"))
-        config = _read_config(directory / CONFIG)
-        model = _model_from(config, cls, overrides)
+        config = _read_config(_existing(directory / CONFIG))
         if load_weights:
-            model.load_weights(directory / WEIGHTS)
-        return model if isinstance(model, cls) else model.backbone
+            weights = _existing(directory / WEIGHTS)
+            _check_size(config, weights)
+        model = _model_from(config, cls, overrides, directory)
+        if load_weights:
+            with explain_errors(
+                lambda problem: (
+                    f"{_MUST_BE_SAVED} Received: the file {weights}, which "
+                    f"cannot be loaded: {problem}"
+                )
+            ):
+                model.load_weights(weights)
+        model = model if isinstance(model, cls) else model.backbone
+        if overrides.get("trainable") is False:
+            freeze(model)  # The preset has flags of its layers.
+        return model
 
     @classmethod
     def _from_named_preset(cls, preset, overrides):
@@ -91,10 +111,40 @@ class HasPresets:
             file.write(json.dumps(config, indent=2).encode())
 
 
+def _existing(path):
+    """The path of a file, which must be there."""
+    if not path.is_file():
+        raise FileNotFoundError(f"No such file: {path}")
+    return path
+
+
+def _check_size(config, weights):
+    """Accepts the configuration of a model whose weights a file can hold.
+
+    Otherwise a few characters would make a model that fills the memory.
+    """
+    backbone = config["config"].get("backbone", config)
+    arguments = {**config["config"]}
+    if isinstance(backbone, dict) and isinstance(backbone.get("config"), dict):
+        arguments |= backbone["config"]
+    sizes = {
+        name: size if isinstance(size := arguments.get(name), int) else 0
+        for name in ("hidden_dim", "num_layers", *_ROWS)
+    }
+    rows = sizes["num_layers"] * sizes["hidden_dim"]  # of the mixing layers
+    rows += max(sizes[name] for name in _ROWS)
+    num_bytes = weights.stat().st_size
+    # A quantised weight takes half a byte, and HDF5 some kilobytes a layer.
+    is_likely = sizes["hidden_dim"] * rows <= 2 * num_bytes
+    is_likely &= 1024 * sizes["num_layers"] <= num_bytes
+    received = f"a model that is larger than the file {weights}"
+    require(is_likely, _MUST_BE_SAVED, received)
+
+
 def _read_config(path):
     try:
         config = json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         config = None
     is_config = isinstance(config, dict) and isinstance(
         config.get("config"), dict
@@ -103,19 +153,21 @@ def _read_config(path):
     return config
 
 
-def _model_from(config, cls, overrides):
+def _model_from(config, cls, overrides, directory):
     """The model of a configuration: a `cls`, or a task that has one."""
     arguments = config["config"]
-    if "backbone" in arguments and cls.__name__ != config.get("class_name"):
-        arguments = arguments["backbone"]["config"]
-    arguments.update(overrides)
     try:
+        if "backbone" in arguments and cls.__name__ != config.get("class_name"):
+            arguments = arguments["backbone"]["config"]
+        arguments.update(overrides)
         model = keras.saving.deserialize_keras_object(config)
     except Exception as error:  # of many kinds, from the objects in it
-        received = f"a configuration that cannot be read: {error}"
+        received = f"{directory}, whose configuration cannot be read: "
+        received += str(error)[:1000]  # some quote all of it
         return require(False, _MUST_BE_SAVED, received)
     parts = (model, getattr(model, "backbone", None))
     is_right = any(isinstance(part, cls) for part in parts)
     expected = f"`preset` must be a directory with a `{cls.__name__}`."
-    require(is_right, expected, f"a `{type(model).__name__}`")
+    received = f"{directory}, with a `{type(model).__name__}`"
+    require(is_right, expected, received)
     return model

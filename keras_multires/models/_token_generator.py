@@ -95,8 +95,12 @@ class TokenGenerator:
     def _continue(self, token_ids, mask):
         # The tokens that all prompts have are read at once.
         num_given = mask.sum(axis=1).min()
-        arguments = (token_ids, mask, token_ids[:, :num_given])
-        results = self.generate(*map(ops.convert_to_tensor, arguments))
+        arguments = []
+        for array in (token_ids, mask, token_ids[:, :num_given]):
+            # Without the dtype, Keras makes floats of integers on JAX if its
+            # `floatx` is bfloat16.
+            arguments.append(ops.convert_to_tensor(array, array.dtype.name))
+        results = self.generate(*arguments)
         results = keras.tree.map_structure(ops.convert_to_numpy, results)
         several = isinstance(results, tuple)
         outputs, *others = results if several else [results]
@@ -126,7 +130,7 @@ class TokenGenerator:
             batch_size = ops.shape(prompt)[0]
             token = ops.slice(prompt, (0, index - 1), (batch_size, 1))
             hidden, state = backbone._step(token, _state(cache), transition)
-            logits = self.model.predict_next(hidden)[:, 0]
+            logits = self.model.head(hidden)[:, 0]
             logits = self._exclude(logits, prompt, num_given, index)
             return logits, hidden[:, 0], _cache(state, batch_size)
 
@@ -144,14 +148,14 @@ class TokenGenerator:
     def _exclude(self, logits, prompt, num_given, index):
         """Logits of tokens that may come next."""
         logits = ops.cast(logits, "float32")
-        is_padding = ops.arange(logits.shape[-1]) == 0
-        # At no temperature.
+        is_padding = ops.arange(logits.shape[-1], dtype="int32") == 0
+        # Without a logit of padding, no temperature makes it possible.
         tokens = ops.where(is_padding, -math.inf, logits)
         is_beam = isinstance(self.sampler, _samplers().BeamSampler)
         if self.stop_token_ids is None or not is_beam:
             return tokens
         # A beam that has ended keeps its score.
-        place = ops.arange(prompt.shape[1])
+        place = ops.arange(prompt.shape[1], dtype="int32")
         is_stop = ops.any(
             ops.expand_dims(prompt, -1) == np.array(self.stop_token_ids),
             axis=-1,
@@ -160,7 +164,7 @@ class TokenGenerator:
         has_ended = ops.any(
             ops.logical_and(is_stop, is_generated), axis=1, keepdims=True
         )
-        padding = ops.where(is_padding, 0.0, -math.inf)
+        padding = ops.where(is_padding, ops.zeros_like(logits), -math.inf)
         return ops.where(has_ended, padding, tokens)
 
 

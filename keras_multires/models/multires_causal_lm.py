@@ -1,7 +1,6 @@
 """`MultiresCausalLM`: the next token, and text generated from it."""
 
 import keras
-from keras import ops
 
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_numbers
@@ -14,8 +13,6 @@ from keras_multires.models.task import Task
 
 __all__ = ["MultiresCausalLM"]
 
-# Within half precision, and far below any logit.
-_PADDING_LOGIT = -1e4
 # Compiled loops that a model keeps.
 MAX_GENERATORS = 8
 
@@ -25,8 +22,8 @@ class MultiresCausalLM(Task):
     """Causal language model: backbone, then logits of the next token.
 
     Train it on sequences and the same sequences a step later. Id 0 is padding,
-    which comes last in a sequence. It is never predicted, so it must not count
-    as a target:
+    which comes last in a sequence. `generate` never gives it, so it must not
+    count as a target:
 
     ```python
     model.compile(
@@ -50,8 +47,8 @@ class MultiresCausalLM(Task):
 
     Returns:
         Float tensor `(batch, length, vocabulary_size)`: at step `n` the logits
-        of the token after it, from the tokens up to `n`. The logit of padding
-        is -10,000.
+        of the token after it, from the tokens up to `n`. That of padding is
+        one of them: training on tokens alone lowers it.
 
     Raises:
         ValueError: if an argument is out of its range or contradicts another,
@@ -80,7 +77,7 @@ class MultiresCausalLM(Task):
         received = f"backbone.vocabulary_size={vocabulary_size}"
         # One for padding, and a token.
         require((vocabulary_size or 0) >= 2, expected, received)
-        super().__init__(backbone, vocabulary_size - 1, **kwargs)
+        super().__init__(backbone, vocabulary_size, **kwargs)
         self._compiled.samplers = {}
         self._compiled.generators = {}
         self.input_spec = keras.layers.InputSpec(ndim=2)
@@ -91,23 +88,11 @@ class MultiresCausalLM(Task):
         return self.backbone.vocabulary_size
 
     def call(self, inputs, mask=None, training=None):
-        return self.predict_next(
-            self.backbone(inputs, mask=mask, training=training)
-        )
-
-    def predict_next(self, hidden):
-        """Logits of the next tokens, from the outputs of the backbone."""
-        logits = self.head(hidden)
-        # Not a pad: exported by TensorFlow, its constant would be float32.
-        padding = ops.full_like(logits[..., :1], _PADDING_LOGIT)
-        return ops.concatenate([padding, logits], axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:2], self.vocabulary_size)
+        return self.head(self.backbone(inputs, mask=mask, training=training))
 
     def _step(self, inputs, state, transition=None, in_place=False):
         hidden, state = self.backbone._step(inputs, state, transition, in_place)
-        return self.predict_next(hidden), state
+        return self.head(hidden), state
 
     def generate(
         self, prompts, max_length, sampler="top_k", stop_token_ids=None

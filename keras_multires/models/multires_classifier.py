@@ -7,7 +7,7 @@ from keras_multires._precision import at_least_float32
 from keras_multires._validation import check_integer
 from keras_multires._validation import check_real
 from keras_multires._validation import require
-from keras_multires.layers._frozen import keep_frozen
+from keras_multires.layers._padding import without_padding
 from keras_multires.layers._streams import TensorSpec
 from keras_multires.models.presets import CLASSIFIER_PRESETS
 from keras_multires.models.task import Task
@@ -78,10 +78,12 @@ class MultiresClassifier(Task):
         super().__init__(backbone, num_classes, **kwargs)
         self.num_classes = num_classes
         self.preprocessing = preprocessing
-        keep_frozen(self)
-        if preprocessing is not None and backbone.built:
-            preprocessing.build(backbone.built_shape)
-            self._mark_built()
+        if preprocessing is not None:
+            self._adopt(preprocessing)
+            if backbone.built:
+                with keras.name_scope(self.name, caller=self):
+                    preprocessing.build(backbone.built_shape)
+                self._mark_built()
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -98,6 +100,8 @@ class MultiresClassifier(Task):
     def call(self, inputs, mask=None, training=None):
         check_real(inputs)
         if self.preprocessing is not None:
+            if keras.backend.is_float_dtype(inputs.dtype):
+                inputs = without_padding(inputs, mask)
             inputs = self.preprocessing(inputs)
         mask = self.backbone.compute_mask(inputs, mask)
         outputs = self.backbone(inputs, mask=mask, training=training)
@@ -168,8 +172,7 @@ def _pooling_terms(outputs, mask):
     """
     precision = at_least_float32(outputs.dtype)
     outputs = ops.cast(outputs, precision)
+    total = ops.sum(without_padding(outputs, mask), axis=1)
     if mask is None:
         mask = ops.ones(ops.shape(outputs)[:2], dtype="bool")
-    mask = ops.expand_dims(mask, -1)
-    total = ops.sum(ops.where(mask, outputs, 0), axis=1)
-    return total, ops.sum(ops.cast(mask, precision), axis=1)
+    return total, ops.sum(ops.cast(mask, precision), axis=1, keepdims=True)

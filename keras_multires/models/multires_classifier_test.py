@@ -9,6 +9,7 @@ from keras_multires.models import MultiresClassifier
 from keras_multires.models import MultiresNet
 from testing.backends import MODES
 from testing.backends import run_function
+from testing.gradients import assert_padding_has_no_effect
 from testing.models import classifier
 from testing.published import set_published_weights
 
@@ -255,6 +256,23 @@ def test_pooling_in_half_precision_does_not_overflow():
     block.norm.beta.assign(np.full(4, 3_000.0))
     logits = ops.convert_to_numpy(model(sequences(64)))
     assert np.all(np.isfinite(logits))
+
+
+def test_what_padding_holds_changes_no_gradient_of_the_preprocessing():
+    model = classifier(
+        3,
+        keras.layers.Dense(2),
+        hidden_dim=4,
+        num_layers=1,
+        length=8,
+        input_channels=2,
+    )
+    rng = np.random.default_rng(0)
+    inputs, cotangent = rng.normal(size=(2, 8, 2)), rng.normal(size=(2, 3))
+    mask = np.arange(8) < [[5], [8]]
+    assert_padding_has_no_effect(
+        model, inputs.astype("float32"), mask, cotangent.astype("float32")
+    )
 
 
 def test_masks_of_earlier_layers_are_honoured():

@@ -13,6 +13,7 @@ from keras_multires._validation import require
 from keras_multires.distributions import DiscretizedLogisticMixture
 from keras_multires.distributions import draw_noise
 from keras_multires.distributions import num_parameters
+from keras_multires.layers._padding import without_padding
 from keras_multires.layers._streams import TensorSpec
 from keras_multires.models.presets import DENSITY_PRESETS
 from keras_multires.models.task import Task
@@ -99,9 +100,9 @@ class MultiresDensityModel(Task):
         if mask is None:
             self.check_inputs(inputs)
         else:
-            # Padding may hold anything, and the last padded pixel before an
-            # image is shifted to the image's first step.
-            inputs = ops.where(ops.expand_dims(mask, -1), inputs, 0)
+            # The last padded pixel before an image is shifted to the image's
+            # first step.
+            inputs = without_padding(inputs, mask)
         before = ops.zeros_like(inputs[:, :1])
         shifted = ops.concatenate([before, inputs[:, :-1]], axis=1)
         outputs = self.backbone(shifted, mask=mask, training=training)

@@ -15,8 +15,9 @@ from keras_multires._validation import check_token_ids
 from keras_multires._validation import require
 from keras_multires.initializers import fan_in_uniform
 from keras_multires.layers import MultiresBlock
-from keras_multires.layers._frozen import keep_frozen
+from keras_multires.layers._composite import Composite
 from keras_multires.layers._kernel_synthesis import synthesized_together
+from keras_multires.layers._padding import without_padding
 from keras_multires.models._multires_model import MultiresModel
 from keras_multires.models._preset_files import HasPresets
 from keras_multires.models.presets import BACKBONE_PRESETS
@@ -30,7 +31,7 @@ MAX_NUM_LAYERS = 2**16
 
 
 @keras.saving.register_keras_serializable(package="keras_multires")
-class MultiresNet(HasPresets, MultiresModel):
+class MultiresNet(HasPresets, Composite, MultiresModel):
     """Backbone: an encoder and a stack of multiresolution blocks.
 
     The encoder is a `Dense(hidden_dim)` on every time step or, with
@@ -51,7 +52,9 @@ class MultiresNet(HasPresets, MultiresModel):
         trainable: As in `keras.Model`.
         dtype: As in `keras.Model`.
         name: As in `keras.Model`.
-        **block_options: Options of `MultiresBlock`, the same for all blocks.
+        **block_options: Options of `MultiresBlock`, the same for all blocks,
+            except that each takes a `seed` of its own that follows from the
+            given one.
 
     Call arguments:
         inputs: Float tensor `(batch, length, input_channels)` or, with
@@ -114,7 +117,7 @@ class MultiresNet(HasPresets, MultiresModel):
             name=name,
             # A policy of half precision would round the ids that come as
             # floats, as those of a `keras.Input` do by default.
-            autocast=vocabulary_size is None,
+            autocast=block_options.pop("autocast", vocabulary_size is None),
         )
         self.hidden_dim = hidden_dim
         self.num_layers = num_layers
@@ -122,18 +125,27 @@ class MultiresNet(HasPresets, MultiresModel):
         self.input_channels = sizes["input_channels"]
         self.vocabulary_size = sizes["vocabulary_size"]
         self.block_options = block_options
-        self.blocks = [
-            MultiresBlock(
-                **block_options, dtype=self.dtype_policy, name=f"block_{index}"
-            )
-            for index in range(num_layers)
-        ]
+        self.blocks = list(self._make_blocks(num_layers, block_options))
         self.supports_masking = True
         self.built_shape = None
-        if length is not None and vocabulary_size is not None:
-            self._build_layers((None, self.length))
-        elif length is not None and input_channels is not None:
-            self._build_layers((None, self.length, self.input_channels))
+        # Paths of weights start with the name of the model, as after `build`:
+        # PyTorch trains wrongly with two weights of one path.
+        with keras.name_scope(self.name, caller=self):
+            if length is not None and vocabulary_size is not None:
+                self._build_layers((None, self.length))
+            elif length is not None and input_channels is not None:
+                self._build_layers((None, self.length, self.input_channels))
+
+    def _make_blocks(self, num_layers, options):
+        for index in range(num_layers):
+            block = self._sublayer(
+                MultiresBlock, **options, name=f"block_{index}"
+            )
+            yield block
+            seed = block.multires_layer.seed
+            if seed is not None:
+                # A block has two seeds. Others would drop the same channels.
+                options = {**options, "seed": (seed + 2) % 2**31}
 
     def check_input_shape(self, input_shape):
         """Raises a `ValueError` for a shape of inputs that cannot be built."""
@@ -163,23 +175,25 @@ class MultiresNet(HasPresets, MultiresModel):
             block.build((None, input_shape[1], self.hidden_dim))
         if self.vocabulary_size is None:
             fan_in = input_shape[-1]
-            self.encoder = keras.layers.Dense(
-                self.hidden_dim,
+            self.encoder = self._sublayer(
+                keras.layers.Dense,
+                units=self.hidden_dim,
                 kernel_initializer=fan_in_uniform(fan_in),
                 bias_initializer=fan_in_uniform(fan_in),
-                dtype=self.dtype_policy,
+                dtype=self._policy_of("encoder"),
                 name="encoder",
             )
             axes = {-1: fan_in}
         else:
-            self.encoder = keras.layers.Embedding(
-                self.vocabulary_size,
-                self.hidden_dim,
+            self.encoder = self._sublayer(
+                keras.layers.Embedding,
+                input_dim=self.vocabulary_size,
+                output_dim=self.hidden_dim,
                 embeddings_initializer=keras.initializers.RandomNormal(
                     stddev=1.0
                 ),
                 mask_zero=True,
-                dtype=self.dtype_policy,
+                dtype=self._policy_of("encoder"),
                 name="encoder",
             )
             axes = {}
@@ -188,22 +202,15 @@ class MultiresNet(HasPresets, MultiresModel):
             ndim=len(input_shape), axes=axes
         )
         self.built_shape = input_shape
-        keep_frozen(self)
         self._mark_built()
 
     def call(self, inputs, mask=None, training=None):
         check_real(inputs)
         self.check_inputs(inputs)
         mask = self.compute_mask(inputs, mask)
-        if mask is None:
-            outputs = self._encode(inputs)
-        else:
-            valid = ops.expand_dims(mask, -1)
-            if self.vocabulary_size is None:
-                # Padding may hold anything. A NaN would spread to the gradient
-                # of the encoder, even where its output is not used.
-                inputs = ops.where(valid, inputs, 0)
-            outputs = ops.where(valid, self._encode(inputs), 0)
+        if self.vocabulary_size is None:
+            inputs = without_padding(inputs, mask)
+        outputs = self._encode(inputs)
         with self._synthesis(outputs.shape):
             for block in self.blocks:
                 outputs = block(outputs, mask=mask, training=training)
@@ -276,5 +283,5 @@ class MultiresNet(HasPresets, MultiresModel):
             "length": self.length,
             "input_channels": self.input_channels,
             "vocabulary_size": self.vocabulary_size,
-            **{name: block[name] for name in self.block_options},
+            **{k: block[k] for k in self.block_options if k in block},
         }

@@ -151,6 +151,21 @@ def test_options_reach_every_block():
         assert block.channel_dropout.rate == 0.3
 
 
+def test_metrics_of_training_leave_padding_out():
+    net = MultiresNet(**options_of(tokens=True))
+    token_ids = random_inputs(tokens=True)
+    token_ids[0, 20:] = 0
+    net.compile("sgd", "mse", weighted_metrics=["mae"])
+    outputs = ops.convert_to_numpy(net(token_ids))
+    results = net.train_on_batch(
+        token_ids, np.zeros_like(outputs), return_dict=True
+    )
+    valid = outputs[token_ids > 0]
+    expected = {"loss": np.square(valid).mean(), "mae": abs(valid).mean()}
+    for name, value in expected.items():
+        np.testing.assert_allclose(float(results[name]), value, rtol=1e-5)
+
+
 def test_mask_of_the_tokens_reaches_the_next_layer():
     net = MultiresNet(**options_of(tokens=True))
     tokens = keras.Input((12,), dtype="int32")

@@ -4,7 +4,7 @@ import keras
 
 from keras_multires._validation import require
 from keras_multires.initializers import fan_in_uniform
-from keras_multires.layers._frozen import keep_frozen
+from keras_multires.layers._composite import Composite
 from keras_multires.models._multires_model import MultiresModel
 from keras_multires.models._preset_files import HasPresets
 from keras_multires.models.multires_net import MultiresNet
@@ -12,44 +12,42 @@ from keras_multires.models.multires_net import MultiresNet
 __all__ = ["Task"]
 
 
-class Task(HasPresets, MultiresModel):
+class Task(HasPresets, Composite, MultiresModel):
     """A backbone and a `Dense` head. The subclasses are the tasks.
 
     Args:
         backbone: A `MultiresNet`.
         num_outputs: Integer, units of the head.
-        trainable: As in `keras.Model`.
         dtype: As in `keras.Model`. By default that of the backbone.
-        name: As in `keras.Model`.
+        **kwargs: Other base model arguments. By default, `autocast` is that of
+            the backbone.
 
     Attributes:
         backbone: The `MultiresNet`.
         head: The `keras.layers.Dense`.
     """
 
-    def __init__(
-        self, backbone, num_outputs, trainable=True, dtype=None, name=None
-    ):
+    def __init__(self, backbone, num_outputs, dtype=None, **kwargs):
         is_backbone = isinstance(backbone, MultiresNet)
         expected = "`backbone` must be a `MultiresNet`."
         require(is_backbone, expected, backbone=backbone)
         super().__init__(
-            trainable=trainable,
             dtype=backbone.dtype_policy if dtype is None else dtype,
-            name=name,
-            # As in the backbone.
-            autocast=backbone.vocabulary_size is None,
+            **{"autocast": backbone.autocast, **kwargs},
         )
         self.backbone = backbone
-        self.head = keras.layers.Dense(
-            num_outputs,
+        self._adopt(backbone)
+        self.head = self._sublayer(
+            keras.layers.Dense,
+            units=num_outputs,
             kernel_initializer=fan_in_uniform(backbone.hidden_dim),
             bias_initializer=fan_in_uniform(backbone.hidden_dim),
-            dtype=self.dtype_policy,
+            dtype=self._policy_of("head"),
             name="head",
         )
-        self.head.build((None, None, backbone.hidden_dim))
-        keep_frozen(self)
+        # As in the backbone.
+        with keras.name_scope(self.name, caller=self):
+            self.head.build((None, None, backbone.hidden_dim))
         if backbone.built:
             self._mark_built()
 
@@ -104,4 +102,4 @@ class Task(HasPresets, MultiresModel):
     @classmethod
     def from_config(cls, config):
         backbone = keras.saving.deserialize_keras_object(config["backbone"])
-        return cls(**{**config, "backbone": backbone})
+        return super().from_config({**config, "backbone": backbone})

@@ -114,6 +114,10 @@ def synthesis(scaling_filter, wavelet_filter, memory_weights, tree, length):
 def causal_conv(inputs, kernel):
     """Causal depthwise convolution along time, by FFT.
 
+    Causal up to rounding: some 1e-8 of a value, in float32, reaches the outputs
+    before it, and a NaN or an infinity makes all outputs of its channel and
+    sequence NaN.
+
     The gradient recomputes the spectra of `inputs` and `kernel`, so that a
     training step stores `O(length)` numbers per channel for this operation.
 

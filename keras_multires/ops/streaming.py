@@ -102,14 +102,14 @@ def step(inputs, state, transition, tree, in_place=False):
     position, history = state["position"], state["history"]
     # No lag is longer than its ring, so no operand is negative: tf2onnx would
     # compute another remainder.
-    slots = ops.add(start, ops.mod(ops.add(position, size - lag), size))
+    slots = _slots(start, position + _integers(size - lag), size)
     past = backend.read_slots(history, slots[: tree.num_past_values])
     values = ops.concatenate([inputs, past], axis=1)
     results = backend.apply_transition(transition, values)
     history = backend.write_slots(
         history, slots[tree.num_past_values :], results[:, :-1], in_place
     )
-    position = ops.mod(position + 1, tree.period)
+    position = (position + 1) % tree.period
     return results[:, -1:], {"history": history, "position": position}
 
 
@@ -130,12 +130,11 @@ def chunk(inputs, state, scaling_filter, wavelet_filter, memory_weights, tree):
     """
     sizes = [ring.size for ring in tree.look_backs]
     starts = [ring.start for ring in tree.look_backs]
-    start = np.repeat(starts, sizes).astype("int32")
-    size = np.repeat(sizes, sizes).astype("int32")
-    slot = np.arange(len(start), dtype="int32") - start
+    start, size = np.repeat(starts, sizes), np.repeat(sizes, sizes)
+    slot = _integers(np.arange(len(start)) - start)
 
     position = state["position"]
-    oldest_first = ops.add(start, ops.mod(ops.add(position, slot), size))
+    oldest_first = _slots(start, position + slot, size)
     history = ops.take(state["history"], oldest_first, axis=1)
     new_pasts = [None] * len(sizes)
 
@@ -153,7 +152,21 @@ def chunk(inputs, state, scaling_filter, wavelet_filter, memory_weights, tree):
         tree,
         past_of_stream,
     )
-    position = ops.mod(position + ops.shape(inputs)[1], tree.period)
-    by_slot = ops.add(start, ops.mod(ops.subtract(slot, position), size))
+    position = (position + ops.shape(inputs)[1]) % tree.period
+    by_slot = _slots(start, slot - position, size)
     history = ops.take(ops.concatenate(new_pasts, axis=1), by_slot, axis=1)
     return outputs, {"history": history, "position": position}
+
+
+def _slots(start, time, size):
+    """Slots of times in the rings that begin at `start` and have `size`."""
+    return _integers(start) + time % _integers(size)
+
+
+def _integers(array):
+    """An array as an int32 tensor.
+
+    Without the dtype, Keras makes floats of integers on JAX if its `floatx` is
+    bfloat16. So do its functions `add` and `mod`, unlike the operators.
+    """
+    return ops.convert_to_tensor(array, dtype="int32")

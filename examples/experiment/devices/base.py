@@ -14,17 +14,23 @@ class Devices:
         number: Integer, how many devices.
 
     Attributes:
+        rank: Integer, number of this process. Only PyTorch has others than 0.
         is_first: Boolean, whether this process writes the files and tests the
-            model. Only PyTorch has other processes.
+            model.
     """
 
+    rank = 0
     is_first = True
 
     def __init__(self, number):
         self.number = number
 
-    def start(self):
-        """Starts the processes, before the model is built."""
+    def start(self, release):
+        """Starts the processes, before the model is built.
+
+        Args:
+            release: Function that is called if another process takes over.
+        """
 
     def scope(self):
         """Context in which the model is built, compiled and trained."""

@@ -8,6 +8,7 @@ import keras
 import torch
 from torch import distributed
 
+from experiment.backup import state_of
 from experiment.devices.base import Devices
 from experiment.devices.base import MeanStatistics
 from experiment.devices.base import assign
@@ -53,8 +54,9 @@ class SeveralDevices(Devices):
             number = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         check_number(number, self.num_gpus)
 
-    def start(self):
+    def start(self, release):
         if not self.is_launched:
+            release()
             # It takes the place of this process and runs the same command.
             torchrun = [
                 *(sys.executable, "-m", "torch.distributed.run"),
@@ -122,10 +124,8 @@ class _SameWeights(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         # The first may just have read them from a backup.
-        model, optimizer = self.model, self.model.optimizer
-        if not optimizer.built:
-            optimizer.build(model.trainable_variables)
-        for variable in [*model.variables, *optimizer.variables]:
+        model = self.model
+        for variable in state_of(model):
             value = variable.value.detach().clone()
             distributed.broadcast(value, src=0)
             variable.assign(value)

@@ -227,6 +227,11 @@ def test_signals_of_500_hertz_are_read_from_their_own_files(small):
 def test_each_fold_is_in_the_documented_part(small):
     table = pd.concat([read_database(small)[:1]] * 10)
     table["strat_fold"] = [str(fold) for fold in range(1, 11)]
+    table["filename_lr"] = [
+        f"records100/00000/{fold:05}_lr" for fold in range(1, 11)
+    ]
+    for name in table["filename_lr"]:
+        write_record(small / name, waves())
     write_database(small, table)
     parts = ptbxl.load_data(small, verbose=0)
     assert [len(targets) for _, targets in parts] == [8, 1, 1]

@@ -2,14 +2,18 @@
 
 import errno
 import hashlib
+import os
 import re
 import shutil
 import zipfile
 from pathlib import PurePosixPath
+from zipfile import ZIP_DEFLATED
+from zipfile import ZIP_STORED
 
 import keras
 
 from keras_multires._files import explain_errors
+from keras_multires._files import locked
 from keras_multires._validation import check_path
 from keras_multires._validation import check_url
 from keras_multires._validation import check_verbose
@@ -29,6 +33,11 @@ ARCHIVE_URL = (
 
 _CHECKSUMS = "SHA256SUMS.txt"
 _CHUNK_BYTES = 1 << 20
+# Several times what the release has: the list, the archive, and the files.
+_MAX_LIST_BYTES = 10**8
+_MAX_ARCHIVE_BYTES = 10**10
+_MAX_RELEASE_BYTES = 2 * 10**10
+_MAX_EXPANSION = 100  # of an archive; that of PTB-XL expands to less than twice
 _NOT_EMPTY = (
     f"is not empty, and not PTB-XL's release: there is no {DATABASE} or no "
     f"{STATEMENTS} in it. Name an empty folder, or one that does not exist yet."
@@ -45,8 +54,9 @@ def download(directory, url=RELEASE_URL, archive_url=ARCHIVE_URL, verbose=1):
     `<directory>.download`, a folder beside `directory`. Unpacking needs another
     3 GB there. Each file is compared with its checksum. Only then is
     `directory` created, with the complete release, and the other folder is
-    removed. After a broken connection, the same call continues the download.
-    Only one process at a time may download into the same `directory`.
+    removed. After a broken connection, or when the process is killed, the same
+    call continues the download. If several processes call this, one downloads
+    and the others wait for it.
 
     Args:
         directory: Folder of the release. If it already holds
@@ -77,28 +87,47 @@ def download(directory, url=RELEASE_URL, archive_url=ARCHIVE_URL, verbose=1):
 
 def get_release(directory, url, archive_url, verbose):
     """`download` without the checks of its arguments."""
-    if all((directory / name).is_file() for name in (DATABASE, STATEMENTS)):
+    workplace = directory.with_name(f"{directory.name}.download")
+    # A killed call may have left it beside the release.
+    if _is_release(directory) and not workplace.exists():
         return
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with locked(workplace, verbose):
+        if not _is_release(directory):
+            _make_release(directory, workplace, url, archive_url, verbose)
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _is_release(directory):
+    return all((directory / name).is_file() for name in (DATABASE, STATEMENTS))
+
+
+def _make_release(directory, workplace, url, archive_url, verbose):
     is_empty = directory.is_dir() and not any(directory.iterdir())
     if directory.exists() and not is_empty:
         raise FileExistsError(f"{directory} {_NOT_EMPTY}")
-    workplace = directory.with_name(f"{directory.name}.download")
     archive = workplace / "archive.zip"
     unpacked = workplace / "unpacked"
     # Left by an earlier call that was killed.
     if unpacked.exists():
         shutil.rmtree(unpacked)
     list_url = f"{url.rstrip('/')}/{_CHECKSUMS}"
-    fetch(list_url, workplace / _CHECKSUMS, verbose=verbose)
+    fetch(
+        list_url,
+        workplace / _CHECKSUMS,
+        max_bytes=_MAX_LIST_BYTES,
+        verbose=verbose,
+    )
     checksums = _read_checksums(workplace / _CHECKSUMS, list_url)
     if not archive.exists():
-        fetch(archive_url, archive, verbose=verbose)
+        fetch(
+            archive_url, archive, max_bytes=_MAX_ARCHIVE_BYTES, verbose=verbose
+        )
     _unpack(archive, archive_url, checksums, unpacked, verbose)
     (workplace / _CHECKSUMS).rename(unpacked / _CHECKSUMS)
     if directory.exists():
         directory.rmdir()
     unpacked.rename(directory)
-    shutil.rmtree(workplace)
 
 
 def _read_checksums(path, url):
@@ -112,6 +141,11 @@ def _read_checksums(path, url):
             checksums[match[2]] = match[1].lower()
         else:
             problems.append(f"line {number} is {line[:100]!r}")
+    folders = {
+        str(f) for name in checksums for f in PurePosixPath(name).parents
+    }
+    both = folders & checksums.keys()
+    problems += [f"{name!r} is a file and a folder" for name in sorted(both)]
     missing = [n for n in (DATABASE, STATEMENTS) if n not in checksums]
     problems += [f"{name} is missing in it" for name in missing]
     if problems:
@@ -122,11 +156,12 @@ def _read_checksums(path, url):
 
 
 def _is_inside(name):
-    """Whether a path, relative to a folder, stays inside the folder."""
+    """Whether a path is that of a file inside a folder, in its only form."""
     path = PurePosixPath(name)
-    return not (
-        path.is_absolute() or ".." in path.parts or set(name) & {*"\\:"}
-    )
+    is_inside = bool(path.parts) and not path.is_absolute()
+    is_inside &= ".." not in path.parts and set(name).isdisjoint("\\:\0")
+    is_short = all(len(os.fsencode(part)) <= 255 for part in path.parts)
+    return is_inside and is_short and str(path) == name
 
 
 def _unpack(archive, url, checksums, folder, verbose):
@@ -175,7 +210,8 @@ def _find_members(source, checksums):
     """The listed members of an archive, as a dict by names in the list."""
     members = {member.filename: member for member in source.infolist()}
     for name in members:
-        require_whole(_is_inside(name), f"the path {name!r} leads elsewhere")
+        is_inside = _is_inside(name.removesuffix("/"))
+        require_whole(is_inside, f"the path {name[:100]!r} leads elsewhere")
     # The archive holds the release in a folder.
     folders = [
         name.removesuffix(DATABASE)
@@ -185,7 +221,17 @@ def _find_members(source, checksums):
     folder = min(folders, key=len, default="")
     for name in checksums:
         require_whole(folder + name in members, f"{name} is missing in it")
-    return {name: members[folder + name] for name in checksums}
+    found = {name: members[folder + name] for name in checksums}
+    size = sum(member.file_size for member in found.values())
+    can_hold = _MAX_EXPANSION * os.path.getsize(source.filename)
+    limit = min(can_hold, _MAX_RELEASE_BYTES)
+    problem = f"its files have {size} bytes, more than it can hold"
+    require_whole(size <= limit, problem)
+    for name, member in found.items():
+        # Other methods need up to 4 GB of memory.
+        is_known = member.compress_type in (ZIP_STORED, ZIP_DEFLATED)
+        require_whole(is_known, f"{name} is compressed by an unknown method")
+    return found
 
 
 def _extract(source, member, path):

@@ -1,6 +1,7 @@
+import concurrent.futures
 import errno
-import hashlib
 import io
+import os
 import shutil
 import zipfile
 
@@ -8,30 +9,16 @@ import pytest
 
 from keras_multires.datasets import _download
 from keras_multires.datasets import ptbxl
+from testing.ptbxl_release import ARCHIVE
 from testing.ptbxl_release import FIRST
 from testing.ptbxl_release import FIXTURE
+from testing.ptbxl_release import LIST
+from testing.ptbxl_release import TOP
+from testing.ptbxl_release import list_checksums
+from testing.ptbxl_release import pack
 from testing.ptbxl_release import read_database
+from testing.ptbxl_release import serve
 from testing.web_server import WebServer
-
-TOP = "ptb-xl-1.0.3/"
-LIST = "/files/SHA256SUMS.txt"
-ARCHIVE = "/archive.zip"
-
-
-def pack(files, compression=zipfile.ZIP_DEFLATED):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def list_checksums(files):
-    return "".join(
-        # With one space, as PhysioNet writes it.
-        f"{hashlib.sha256(content).hexdigest()} {name}\n"
-        for name, content in files.items()
-    ).encode()
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +48,6 @@ def server(release, monkeypatch):
         )
         serve(server, release)
         yield server
-
-
-def serve(server, release):
-    sums = list_checksums(release)
-    members = {TOP + name: content for name, content in release.items()}
-    server.files[LIST] = sums
-    server.files[ARCHIVE] = pack({f"{TOP}SHA256SUMS.txt": sums, **members})
 
 
 @pytest.fixture
@@ -251,9 +231,33 @@ def lead_up_by_backslashes(server, release):
     return lead_out("..\\..\\evil", server, release)
 
 
+def expand_too_far(server, release):
+    """The listed files are the same, and one has 1 GB more in the archive."""
+    files = {TOP + n: c for n, c in release.items()}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in files.items():
+            archive.writestr(name, member)
+        info = archive.infolist()[-1]
+        info.file_size = 1 << 30
+    server.files[ARCHIVE] = content.getvalue()
+    return "more than it can hold"
+
+
+def compress_by_another_method(server, release):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as archive:
+        for name, member in release.items():
+            archive.writestr(TOP + name, member)
+    server.files[ARCHIVE] = content.getvalue()
+    return "unknown method"
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        expand_too_far,
+        compress_by_another_method,
         lack_a_file,
         lack_the_database,
         change_a_file,
@@ -299,7 +303,11 @@ def test_a_damaged_archive_is_an_error_and_is_downloaded_again(
                     evil: b"",
                 }
             )
-            for evil in ("../evil", "/evil", "a/../../evil", "..\\evil")
+            for evil in (
+                *("../evil", "/evil", "a/../../evil", "..\\evil", ".", "a/."),
+                *("a//b", "./a", "a/", "a\0b", "a" * 300),
+                "ptbxl_database.csv/evil",
+            )
         ),
     ],
 )
@@ -342,6 +350,76 @@ def test_an_archive_that_could_not_be_unpacked_is_kept(
     assert_release(target, release)
     paths = [request.path for request in server.requests]
     assert paths.count(ARCHIVE) == 1
+
+
+def test_of_calls_at_once_one_downloads(server, target, release, capsys):
+    server.is_slow = True
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        calls = [
+            pool.submit(ptbxl.load_data, target, "all", download=True)
+            for _ in range(3)
+        ]
+    for call in calls:
+        assert sum(len(inputs) for inputs, _ in call.result()) == 3
+    assert_release(target, release)
+    assert [request.path for request in server.requests] == [LIST, ARCHIVE]
+    output = capsys.readouterr().out
+    assert f"Waiting for another process: {target}.download.lock" in output
+    # One of them reads the records, too.
+    assert output.count("3/3") == 1
+
+
+def test_what_a_call_left_that_was_killed_at_its_end_is_removed(
+    server, target, release
+):
+    get(server, target)
+    workplace = target.with_name("ptb-xl.download")
+    workplace.mkdir()
+    (workplace / "archive.zip").touch()
+    get(server, target)
+    assert_release(target, release)
+    assert len(server.requests) == 2
+
+
+def test_nothing_is_written_beside_a_release_that_is_there(
+    server, target, release, monkeypatch
+):
+    """It may be shared by users who may not write there."""
+    get(server, target)
+
+    def fail(*arguments, **options):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", fail)
+    ptbxl.download(target)
+    assert_release(target, release)
+
+
+@pytest.mark.parametrize("name", ["_MAX_LIST_BYTES", "_MAX_ARCHIVE_BYTES"])
+def test_a_download_without_an_end_is_an_error(
+    server, target, monkeypatch, name
+):
+    largest = len(server.files[LIST])
+    monkeypatch.setattr(ptbxl.release, name, largest)
+    server.in_chunks = True
+    server.trailing = b"0" * 1000 if name == "_MAX_LIST_BYTES" else b""
+    with pytest.raises(ConnectionError, match=f"more than {largest} bytes"):
+        get(server, target)
+    files = [path for path in target.parent.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= largest
+
+
+def test_an_archive_that_unpacks_to_too_much_is_an_error(
+    server, target, release, monkeypatch
+):
+    size = sum(map(len, release.values()))
+    monkeypatch.setattr(ptbxl.release, "_MAX_RELEASE_BYTES", size - 1)
+    with pytest.raises(ValueError, match=f"{size} bytes"):
+        get(server, target)
+    assert not target.exists()
+    monkeypatch.setattr(ptbxl.release, "_MAX_RELEASE_BYTES", size)
+    get(server, target)
+    assert_release(target, release)
 
 
 def test_files_unpacked_by_a_killed_call_are_not_used(server, target, release):

@@ -33,6 +33,10 @@ LEADS = (
     *("V1", "V2", "V3", "V4", "V5", "V6"),
 )
 _RECORD_SECONDS = 10
+# Characters. That of a record of PTB-XL has 600.
+_MAX_HEADER = 1 << 14
+# Those of WFDB that are not compressed.
+_FORMATS = {"8", "16", "24", "32", "61", "80", "160", "212", "310", "311"}
 # Part of the name of the cached file. Increase it whenever the same files give
 # other arrays.
 _CACHE_VERSION = 1
@@ -47,8 +51,9 @@ def read_record(path, sampling_rate=None):
 
     Args:
         path: Path of a WFDB record of 12 leads in the order of `LEADS` (their
-            names in small or capital letters): the path of its header or of its
-            data, or the path without the suffixes `.hea` and `.dat`.
+            names in small or capital letters), in one data file that is not
+            compressed: the path of its header or of its data, or the path
+            without the suffixes `.hea` and `.dat`.
         sampling_rate: Optional number, in hertz. The record must then have this
             rate and last ten seconds, as those of PTB-XL do.
 
@@ -101,10 +106,18 @@ def load_signals(directory, records, sampling_rate, cache_dir, verbose):
         part: (sum(record.part == part for record in records), length, 12)
         for part in PARTS
     }
-    if path.exists():
-        return _cache.read_arrays(
-            path, functools.partial(_have_shapes, shapes=shapes)
-        )
+    return _cache.keep_arrays(
+        path,
+        functools.partial(_have_shapes, shapes=shapes),
+        lambda: _read_parts(directory, records, sampling_rate, shapes, verbose),
+        # Compression would take longer than reading, and gain little.
+        compress=False,
+        verbose=verbose,
+    )
+
+
+def _read_parts(directory, records, sampling_rate, shapes, verbose):
+    """The signals of each part, from the records."""
     import_wfdb()
     signals = {part: np.empty(shapes[part], "float32") for part in PARTS}
     rows = {part: iter(signals[part]) for part in PARTS}
@@ -115,8 +128,6 @@ def load_signals(directory, records, sampling_rate, cache_dir, verbose):
         row = next(rows[record.part])
         row[:] = _read_signals(directory / record.name, sampling_rate)
         progress.add(1)
-    # Compression would take longer than reading, and gain little.
-    _cache.write_arrays(path, signals, compress=False)
     return signals
 
 
@@ -161,6 +172,20 @@ def _files_of_record(path):
     return files
 
 
+def _check_header(header, data):
+    """Accepts a header whose signals take no more memory than their data."""
+    require_whole(header.n_sig == len(header.fmt), "it lacks signals")
+    are_plain = _FORMATS.issuperset(header.fmt)
+    are_plain &= not any((*header.skew, *header.byte_offset))
+    are_plain &= {1, None}.issuperset(header.samps_per_frame)
+    require_whole(are_plain, "its format is unknown")
+    num_samples = header.n_sig * (header.sig_len or 0)
+    # Each takes at least one byte.
+    fits = num_samples <= data.stat().st_size
+    require_whole(fits, "there are fewer samples than it says")
+    require_whole(np.isfinite(header.adc_gain).all(), "a gain is infinite")
+
+
 def _read_signals(path, sampling_rate=None):
     """The signals of a record in millivolts.
 
@@ -170,23 +195,29 @@ def _read_signals(path, sampling_rate=None):
     """
     wfdb = import_wfdb()
     header, data = _files_of_record(path)
-    # wfdb reads any files that a header names, even from the network.
-    text = header.read_text("utf-8", errors="replace")
+    # wfdb reads any files that a header names, even from the network, and needs
+    # a time that grows with the square of the length of a line.
+    with open(header, encoding="utf-8", errors="replace") as file:
+        text = file.read(_MAX_HEADER + 1)
     lines = (line for line in text.splitlines() if not line.startswith("#"))
     firsts = [line.split()[0] for line in lines if line.strip()]
     problem = f"it does not describe the signals of {data.name} alone"
-    require_valid(set(firsts[1:]) == {data.name}, header, problem)
+    is_plain = len(text) <= _MAX_HEADER and set(firsts[1:]) == {data.name}
+    require_valid(is_plain, header, problem)
     with explain_errors(
         lambda problem: (
             f"The record {path} cannot be read ({problem}): {header.name} or "
             f"{data.name} is damaged. {REMEDY}"
         )
     ):
+        _check_header(wfdb.rdheader(str(path.absolute())), data)
         record = wfdb.rdrecord(
             str(path.absolute()), physical=False, return_res=32
         )
         digital = record.d_signal
-        signals = record.dac(return_res=32)  # (length, lead)
+        # Gains that are out of the range give samples that are not finite.
+        with np.errstate(all="ignore"):
+            signals = record.dac(return_res=32)  # (length, lead)
     names = [str(name) for name in record.sig_name]
     are_leads = [name.upper() for name in names] == list(map(str.upper, LEADS))
     problem = f"the leads must be {' '.join(LEADS)} and are {' '.join(names)}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 
 from keras_multires.datasets import ptbxl
 from testing.ptbxl_release import FIRST
@@ -17,6 +18,26 @@ from testing.ptbxl_release import write_database
 from testing.ptbxl_release import write_record
 
 FOLDS = (range(1, 9), (9,), (10,))
+
+
+def test_the_fixture_is_what_wfdb_writes(tmp_path):
+    """The records of the tests are written by it, too."""
+    record = wfdb.rdrecord(str(FIXTURE / FIRST), physical=False)
+    path = tmp_path / Path(FIRST).name
+    wfdb.wrsamp(
+        path.name,
+        fs=record.fs,
+        units=record.units,
+        sig_name=record.sig_name,
+        d_signal=record.d_signal,
+        fmt=record.fmt,
+        adc_gain=record.adc_gain,
+        baseline=record.baseline,
+        write_dir=str(tmp_path),
+    )
+    for suffix in (".hea", ".dat"):
+        expected = Path(f"{FIXTURE / FIRST}{suffix}").read_bytes()
+        assert path.with_suffix(suffix).read_bytes() == expected
 
 
 @pytest.mark.parametrize("suffix", ["", ".hea", ".dat"])
@@ -134,7 +155,48 @@ def write_a_missing_sample(path):
     write_record(path, signals)
 
 
+def change_header(old, new):
+    """Replaces the first occurrence of some bytes in a header."""
+
+    def change(path):
+        replace(path.with_name(f"{path.name}.hea"), old, new)
+
+    return change
+
+
+def write_long_lines(path):
+    path.with_name(f"{path.name}.hea").write_text("1" * 1_000_000)
+
+
+def write_many_signals(path):
+    header = path.with_name(f"{path.name}.hea")
+    record, *signals = header.read_text().splitlines()
+    lines = [record.replace(" 12 ", " 60000 "), *signals * 5000]
+    header.write_text("\n".join(lines))
+
+
+def write_sound(path):
+    """A format that is compressed, of a silence of three days."""
+    header = path.with_name(f"{path.name}.hea")
+    text = header.read_text().replace(".dat 16 ", ".dat 516 ")
+    header.write_text(text.replace(" 1000\n", " 25920000\n"))
+
+
 DAMAGES = [
+    (change_header(b" 1000\n", b" 900000000000\n"), "fewer samples"),
+    (change_header(b" 1000\n", b" " + b"9" * 5000 + b"\n"), "cannot be read"),
+    (change_header(b" 12 ", b" 11 "), "lacks signals"),
+    (change_header(b" 12 ", b" 1000000000 "), "lacks signals"),
+    (change_header(b"1000.0(0)/mV", b"nan(0)/mV"), "leads must be"),
+    (change_header(b"1000.0(0)/mV", b"1e999(0)/mV"), "gain is infinite"),
+    (change_header(b"1000.0(0)/mV", b"1e-320(0)/mV"), "samples are missing"),
+    (change_header(b"(0)/mV", b"(" + b"9" * 30 + b")/mV"), "cannot be read"),
+    (change_header(b".dat 16 ", b".dat 16x1000000000 "), "format is unknown"),
+    (change_header(b".dat 16 ", b".dat 16:1000000000 "), "format is unknown"),
+    (change_header(b".dat 16 ", b".dat 16+1000000000 "), "format is unknown"),
+    (write_sound, "format is unknown"),
+    (write_long_lines, "does not describe"),
+    (write_many_signals, "does not describe"),
     (cut_data, "cannot be read"),
     (cut_half_a_sample, "cannot be read"),
     (empty_data, "cannot be read"),

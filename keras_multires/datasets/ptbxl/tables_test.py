@@ -1,3 +1,6 @@
+import ast
+
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings
@@ -21,8 +24,12 @@ from testing.ptbxl_release import write_database
         ("scp_codes", "{[]: 0}", "`scp_codes`"),
         ("scp_codes", "dict(NORM=__import__('pytest').fail())", "`scp_codes`"),
         ("scp_codes", "(" * 10_000, "`scp_codes`"),
+        ("scp_codes", "{'NORM': -" + "-" * 10_000 + "1}", "`scp_codes`"),
+        ("scp_codes", "{" + "1+" * 10_000 + "1: 1.0}", "`scp_codes`"),
+        ("scp_codes", "{'" + "A" * 10_000 + "': 1.0}", "'AAA"),
+        ("scp_codes", "{'NORM': 0.0}" + " " * 200_000, "field larger"),
         ("scp_codes", "{'NORMAL': 100.0}", "'NORMAL' is unknown"),
-        ("scp_codes", "{1: 100.0}", "1 is unknown"),
+        ("scp_codes", "{1: 100.0}", "`scp_codes`"),
         ("strat_fold", "0", "`strat_fold` is '0'"),
         ("strat_fold", "11", "`strat_fold` is '11'"),
         ("strat_fold", "", "`strat_fold` is ''"),
@@ -42,6 +49,38 @@ def test_a_malformed_line_is_an_error_that_names_file_and_line(
         ptbxl.load_data(small, verbose=0)
     assert str(error.value).startswith(str(small / "ptbxl_database.csv"))
     assert "get that again" in str(error.value)
+    assert len(str(error.value)) < 2000
+
+
+def test_two_lines_of_the_same_record_are_an_error(small):
+    """Each line takes memory for its record's signals."""
+    table = read_database(small)
+    table.loc[2, "filename_lr"] = table.loc[1, "filename_lr"]
+    write_database(small, table)
+    with pytest.raises(ValueError, match="the same record") as error:
+        ptbxl.load_data(small, verbose=0)
+    assert str(small / "ptbxl_database.csv") in str(error.value)
+
+
+def test_the_fixture_is_what_pandas_writes(tmp_path):
+    """PTB-XL's tables come from pandas, as these tests change them."""
+    path = FIXTURE / "ptbxl_database.csv"
+    content = path.read_bytes()
+    table = pd.read_csv(path, index_col="ecg_id")
+    assert table.to_csv().encode() == content
+    write_database(tmp_path, read_database(FIXTURE))
+    assert (tmp_path / path.name).read_bytes() == content
+    # The statements are written as Python writes a dict.
+    for codes in table.scp_codes:
+        assert str(ast.literal_eval(codes)) == codes
+
+
+def test_statements_are_those_that_python_reads():
+    statements = tables.read_statements(FIXTURE)
+    records = tables.read_database(FIXTURE, 100, statements)
+    table = read_database(FIXTURE)
+    for record, codes in zip(records, table.scp_codes, strict=True):
+        assert record.codes == ast.literal_eval(codes).keys()
 
 
 @pytest.mark.parametrize(
