@@ -454,6 +454,31 @@ def test_a_subclass_may_add_a_layer_after_the_constructor():
     assert len(doubled.trainable_weights) == len(plain.trainable_weights) + 1
 
 
+def test_a_subclass_with_state_of_its_own_learns():
+    class Corrected(MultiresClassifier):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.mean = keras.metrics.Mean(name="mean")
+            self.seed_generator = keras.random.SeedGenerator(0)
+            self.correction = keras.layers.Dense(3)
+
+        def call(self, inputs, mask=None, training=None):
+            return self.correction(super().call(inputs, mask, training))
+
+        def compute_loss(self, *args, **kwargs):
+            loss = super().compute_loss(*args, **kwargs)
+            self.mean.update_state(loss)
+            return loss
+
+    model = Corrected(small_classifier().backbone, 3)
+    model.compile("adam", "mse")
+    history = model.fit(sequences(), np.zeros((5, 3)), verbose=0).history
+    np.testing.assert_allclose(history["mean"], history["loss"], rtol=1e-5)
+    before = ops.convert_to_numpy(model.correction.kernel).copy()
+    model.fit(sequences(), np.zeros((5, 3)), verbose=0)
+    assert (ops.convert_to_numpy(model.correction.kernel) != before).all()
+
+
 def test_pytorch_knows_the_parameters_of_a_new_model():
     if keras.backend.backend() != "torch":
         return

@@ -22,10 +22,14 @@ def build_optimizer(model):
     With this call before `fit`, it traces once.
 
     Args:
-        model: A built and compiled `keras.Model`.
+        model: A compiled `keras.Model`. If it or one of its layers has no
+            weights yet, Keras makes the variables later.
     """
     optimizer = getattr(model, "optimizer", None)
-    if model.built and optimizer is not None and not optimizer.built:
+    if optimizer is None or optimizer.built:
+        return
+    # A subclass may add a layer that Keras builds in the first step.
+    if all(layer.built for layer in model._flatten_layers()):
         with backend.optimizer_scope(model):
             optimizer.build(model.trainable_variables)
 
