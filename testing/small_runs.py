@@ -5,6 +5,7 @@ import hashlib
 import keras
 import numpy as np
 
+from keras_multires.models import save_model
 from testing.example_runs import import_example
 from testing.example_runs import make_options
 from testing.example_runs import read_rows
@@ -20,9 +21,17 @@ class UnseededNoise(keras.Layer):
         return inputs + 0.1 * keras.random.normal(keras.ops.shape(inputs))
 
 
+@keras.saving.register_keras_serializable("testing")
+class SavedAsTask(keras.Sequential):
+    """Is written as the tasks of the library are."""
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        save_model(self, filepath, overwrite, zipped, **kwargs)
+
+
 def _make_model(units):
     """A model of three numbers with each kind of state."""
-    return keras.Sequential(
+    return SavedAsTask(
         [
             keras.Input((3,)),
             keras.layers.Dense(units),

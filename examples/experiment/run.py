@@ -22,6 +22,7 @@ from filelock import FileLock
 from filelock import Timeout
 from PIL import Image
 
+from experiment.backup import PREFIX
 from experiment.backup import Backup
 from experiment.backup import list_backups
 from experiment.backup import state_of
@@ -332,8 +333,9 @@ class Run:
                 f"The run in {str(self.output_dir)!r} cannot continue: "
                 f"{error}. {REMEDY}"
             ) from error
-        # Unfinished files, which would otherwise become more with each kill.
-        for path in (self.output_dir / BACKUP).glob("*.tmp*"):
+        # Unfinished backups, which would otherwise become more with each kill.
+        # `save_model` removes what is left of models.
+        for path in (self.output_dir / BACKUP).glob(f"{PREFIX}*.tmp"):
             path.unlink()
         return backup.progress
 
