@@ -67,13 +67,3 @@ def slow_images(model, num_samples, temperature=1.0, *, seed):
         drawn = mixture.sample_by_noise(noise[index], temperature)
         images[:, index : index + 1] = ops.convert_to_numpy(drawn)
     return images
-
-
-def slow_greedy_text(model, prompt, length):
-    """The likeliest tokens of a language model, which reads all at each one."""
-    tokens = list(prompt)
-    while len(tokens) < length:
-        logits = ops.convert_to_numpy(model(np.array([tokens])))
-        # Padding, which comes first, is not a token.
-        tokens.append(1 + int(logits[0, -1, 1:].argmax()))
-    return tokens

@@ -22,8 +22,9 @@ def build_optimizer(model):
     With this call before `fit`, it traces once.
 
     Args:
-        model: A compiled `keras.Model`. If it or one of its layers has no
-            weights yet, Keras makes the variables later.
+        model: A compiled `keras.Model`. If it or one of its layers is not built
+            yet, nothing is done, and Keras makes the variables in the first
+            step.
     """
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or optimizer.built:
